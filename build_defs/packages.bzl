@@ -1,0 +1,17 @@
+"""The packages of this tree, and where its twin ends."""
+
+# Every package with a `sources` filegroup; a linter test fails, by name, over a
+# file of the tree that none of them has.
+LINN_PACKAGES = [
+    "//",
+    "//alloc",
+    "//build_defs",
+    "//sync",
+    "//verify/planted",
+]
+
+SOURCES = ["%s:sources" % p for p in LINN_PACKAGES]
+
+# The modules (without _locked) from which //build_defs:twin_symbols_test follows
+# the twin's dependencies down.
+TWIN_ROOTS = ["//alloc:linn"]
