@@ -1,0 +1,182 @@
+#define SYNC_LAYER LINN_COUNT_THREAD_CACHE
+#include "alloc/fast_path.h"
+
+#include "alloc/page_map.h"
+#include "alloc/pool_core.h"
+#include "alloc/thread_cache.h"
+#include "sync/asym.h"
+
+#ifndef LINN_BARE
+#define LINN_BARE 0
+#endif
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* The owner's side of revocation: busy, barrier, look.  Returns the token; the
+ * body is ours until `done` if *ours. */
+static inline uint64_t begin(struct linn_ref *ref, struct linn_body *body,
+                             bool *ours) {
+#if LINN_BARE
+    (void)ref;
+    (void)body;
+    *ours = true;
+    return 0;
+#else
+    uint64_t mine = sync_u64_load_relaxed(&ref->mine); /* TC.M1 */
+    sync_u64_store_relaxed(&ref->mine, 0);             /* TC.B1 */
+    linn_asym_light();
+    /* TC.C1 relaxed: a thief that changed ctl before its heavy barrier is seen
+     * here, or sees us busy there. */
+    *ours = sync_u64_load_relaxed(&body->ctl) == mine;
+    return mine;
+#endif
+}
+
+static inline void done(struct linn_ref *ref, uint64_t mine) {
+#if LINN_BARE
+    (void)ref;
+    (void)mine;
+#else
+    /* TC.E1 release, pairs with TC.T1: a thief that finds us outside has what we
+     * did in the magazines behind it. */
+    sync_u64_store_release(&ref->mine, mine);
+#endif
+}
+
+/* Takes the top of the loaded magazine.  False: it is empty, or it is time for a
+ * sweep. */
+static inline bool pop(struct linn_body *body, size_t c, void **block) {
+    struct linn_magazine *m = body->loaded[c];
+    uint64_t n = sync_u64_load_relaxed(&m->count); /* MG.L1 */
+    if (unlikely(n == 0)) return false;
+#if !LINN_BARE
+    if (unlikely(sync_owned_decrement(&body->left))) return false; /* TC.L1 */
+#endif
+    *block = sync_ptr_load_relaxed(&m->slot[n - 1]); /* MG.L1 */
+    sync_u64_store_relaxed(&m->count, n - 1);        /* MG.S1 */
+    return true;
+}
+
+static inline bool push(struct linn_body *body, size_t c, void *block) {
+    struct linn_magazine *m = body->loaded[c];
+    uint64_t n = sync_u64_load_relaxed(&m->count); /* MG.L1 */
+    if (unlikely(n == m->limit)) return false;
+    sync_ptr_store_relaxed(&m->slot[n], block); /* MG.S1 */
+    sync_compiler_barrier();                    /* slot, then count */
+    sync_u64_store_relaxed(&m->count, n + 1);   /* MG.S1 */
+    return true;
+}
+
+static inline void mark_taken(void *block) {
+#if LINN_BARE
+    (void)block;
+#else
+    *(uint64_t *)block = 0;
+#endif
+}
+
+static inline void mark_freed(void *block) {
+#if LINN_BARE
+    (void)block;
+#else
+    *(uint64_t *)block = LINN_FREED_KEY;
+#endif
+}
+
+/* From the cache of which `ref` tells. */
+static inline __attribute__((always_inline)) void *alloc_here(
+    struct linn_ref *ref, const struct linn_geometry *g, linn_pool *pool,
+    size_t size) {
+    size_t c;
+    if (__builtin_expect(size <= LINN_TABLE_LIMIT, 1)) {
+        /* A size that no class has (tiny chunks) gets class 0, whose magazine is
+         * empty for ever. */
+        c = g->small_table[(size + 15) >> LINN_TABLE_STEP_SHIFT];
+    } else {
+        if (unlikely(size > g->class_bytes_max)) {
+            return linn_alloc_slow(pool, size, 0);
+        }
+        c = g->large_table[linn_large_index(size)];
+    }
+    struct linn_body *body = ref->body;
+    bool ours;
+    uint64_t mine = begin(ref, body, &ours);
+    void *block;
+    if (unlikely(!ours) || unlikely(!pop(body, c, &block))) {
+        return linn_alloc_slow(pool, size, mine);
+    }
+    done(ref, mine);
+    mark_taken(block);
+    return block;
+}
+
+static __attribute__((noinline)) void *alloc_from(linn_pool *pool,
+                                                  size_t size) {
+    uint32_t id = (uint32_t)(uintptr_t)pool & 0xff;
+    struct linn_ref *ref = &linn_tls.caches->ref[id];
+    /* The handle tells a pool that is gone from one made since with the same
+     * number, and a thread that has no cache of it.  A handler that comes after
+     * this look may have given the cache up. */
+    if (unlikely(ref->handle != pool) || unlikely(ref->body == NULL)) {
+        return linn_alloc_slow(pool, size, 0);
+    }
+    return alloc_here(ref, &linn_pool_cores[id].geometry, pool, size);
+}
+
+void *linn_alloc(linn_pool *pool, size_t size) {
+    if (unlikely(pool != NULL)) return alloc_from(pool, size);
+    return alloc_here(&linn_tls.caches->ref[0], &linn_pool_cores[0].geometry,
+                      NULL, size);
+}
+
+static __attribute__((noinline)) void free_to(void *block, size_t entry) {
+    struct linn_ref *ref = &linn_tls.caches->ref[entry >> 8];
+    struct linn_body *body = ref->body;
+    if (unlikely(body == NULL)) {
+        linn_free_slow(block, 0);
+        return;
+    }
+    bool ours;
+    uint64_t mine = begin(ref, body, &ours);
+    if (unlikely(!ours) || unlikely(!push(body, entry & 0xff, block))) {
+        linn_free_slow(block, mine);
+        return;
+    }
+    mark_freed(block);
+    done(ref, mine);
+}
+
+void linn_free(void *block) {
+    uintptr_t address = (uintptr_t)block;
+    if (unlikely(!linn_page_map_is_flat(address))) {
+        linn_free_slow(block, 0);
+        return;
+    }
+    size_t entry = linn_page_map_get_flat(address);
+#if LINN_BARE
+    if (unlikely(entry == 0)) {
+        linn_free_slow(block, 0);
+        return;
+    }
+#else
+    if (unlikely(!linn_starts_slot(entry, address)) ||
+        unlikely(*(uint64_t *)block == LINN_FREED_KEY)) {
+        linn_free_slow(block, 0);
+        return;
+    }
+#endif
+    if (unlikely(entry > 0xff)) {
+        free_to(block, entry);
+        return;
+    }
+    struct linn_ref *ref = &linn_tls.caches->ref[0];
+    struct linn_body *body = ref->body;
+    bool ours;
+    uint64_t mine = begin(ref, body, &ours);
+    if (unlikely(!ours) || unlikely(!push(body, entry, block))) {
+        linn_free_slow(block, mine);
+        return;
+    }
+    mark_freed(block);
+    done(ref, mine);
+}
