@@ -7,6 +7,9 @@ LINN_PACKAGES = [
     "//alloc",
     "//build_defs",
     "//sync",
+    "//verify",
+    "//verify/cards",
+    "//verify/gates",
     "//verify/planted",
 ]
 

@@ -1,0 +1,44 @@
+#!/bin/sh
+# The cards of alloc/ and sync/ and the code tell one story; and each planted fault in
+# a copy is reported with its file.
+set -eu
+script=$1
+python3 "$script" --labels-min 150 --sites-min 250 alloc sync
+
+copy=$TEST_TMPDIR/copy
+found=0
+planted() { # NAME FILE SED-SCRIPT TEXT-OF-THE-REPORT
+    rm -rf "$copy"
+    mkdir "$copy"
+    cp -RL alloc sync "$copy"
+    chmod -R u+w "$copy"
+    sed -i "$3" "$copy/$2"
+    if cmp -s "$2" "$copy/$2"; then
+        echo "planted $1: nothing was changed in $2" >&2
+        exit 1
+    fi
+    if python3 "$script" "$copy/alloc" "$copy/sync" >"$TEST_TMPDIR/out" 2>&1; then
+        echo "planted $1 was not found" >&2
+        exit 1
+    fi
+    if ! grep -q "$4" "$TEST_TMPDIR/out"; then
+        echo "planted $1: the report does not say '$4':" >&2
+        head -5 "$TEST_TMPDIR/out" >&2
+        exit 1
+    fi
+    grep "$4" "$TEST_TMPDIR/out" | head -1 | sed "s,$copy/,$1: ,"
+    found=$((found + 1))
+}
+
+planted "one order weakened" alloc/subpage.c \
+    's/cas_release_relaxed(/cas_relaxed_relaxed(/' 'SP.F1'
+planted "one label deleted" alloc/chunk.c 's/CH\.R1 acq_rel/acq_rel/' 'CH.R1'
+planted "one pair removed" alloc/page_tree.h \
+    's/pairs PT.C2 PT.U2/pairs PT.U2/' 'PT.C2'
+planted "one call without a label" alloc/huge.c \
+    '$a void linn_x(sync_u64 *w);\nvoid linn_x(sync_u64 *w) {\n\n\n\n\n\n    sync_u64_store_relaxed(w, 1);\n}' \
+    'alloc/huge.c:.*label'
+planted "one card without a site" alloc/subpage.h \
+    's/^     \*   SP.P1 note .*/&\n     *   SP.X9 gone   load   relaxed  nobody does this/' \
+    'SP.X9'
+echo "$found planted faults found"

@@ -1,0 +1,5 @@
+# mutant: PT.C2 acquire -> relaxed
+# file: alloc/page_tree.c
+# scenario: page_tree_split_unite
+# killed by: ThreadSanitizer: data race
+s/sync_guarded_u64_cas_acquire_relaxed(&tree->leaf\[g\], &seen, rest/sync_u64_cas_relaxed_relaxed(\&tree->leaf[g], \&seen, rest/
