@@ -6,6 +6,8 @@ LINN_PACKAGES = [
     "//",
     "//alloc",
     "//build_defs",
+    "//stress/trace",
+    "//stress/traces",
     "//sync",
     "//verify",
     "//verify/cards",
