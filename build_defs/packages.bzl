@@ -10,6 +10,7 @@ LINN_PACKAGES = [
     "//stress/trace",
     "//stress/traces",
     "//sync",
+    "//tla",
     "//verify",
     "//verify/cards",
     "//verify/gates",
