@@ -6,6 +6,7 @@ LINN_PACKAGES = [
     "//",
     "//alloc",
     "//build_defs",
+    "//docs",
     "//stress",
     "//stress/trace",
     "//stress/traces",
