@@ -58,7 +58,8 @@ static int growing(linn_pool *pool) {
         size *= 2;
     }
     int wrong = 0;
-    for (size_t i = 0; i < size; i++) wrong += p[i] != 'x';
+    for (size_t i = 0; i < size; i++)
+        wrong += p[i] != 'x';
     linn_free(p);
     return wrong;
 }

@@ -1,5 +1,5 @@
 /* Mistakes that the attributes of linn.h show to the compiler.  Never run, and
- * compiled by attributes_test.sh alone, which wants a warning for each line that
+ * compiled by attributes_wrong_test.sh alone, which wants a warning for each line that
  * says so: "WANT" and the name of the warning. */
 
 #include <stddef.h>
@@ -39,9 +39,9 @@ void local(void) {
 
 /* Nobody will free these. */
 void forgotten(linn_pool *pool) {
-    linn_alloc(pool, 100);                    /* WANT unused-result */
-    linn_alloc_aligned(pool, 64, 100);        /* WANT unused-result */
-    linn_pool_create(NULL, NULL, (size_t)0);  /* WANT unused-result */
+    linn_alloc(pool, 100);                   /* WANT unused-result */
+    linn_alloc_aligned(pool, 64, 100);       /* WANT unused-result */
+    linn_pool_create(NULL, NULL, (size_t)0); /* WANT unused-result */
 }
 
 /* The old pointer is gone. */

@@ -13,21 +13,28 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* The owner's side of revocation: busy, barrier, look.  Returns the token; the
- * body is ours until `done` if *ours. */
-static inline uint64_t begin(struct linn_ref *ref, struct linn_body *body,
+ * body is ours until `done` if *ours.
+ *
+ * Nothing is stored where `mine` was 0 already: a handler that comes between the
+ * two and takes a cache has written its own value there, which must stay.  And the
+ * body is read after the store: before it, a handler may put another in its place
+ * (both found by TLC, 23 and 32 states). */
+static inline uint64_t begin(struct linn_ref *ref, struct linn_body **body,
                              bool *ours) {
 #if LINN_BARE
-    (void)ref;
-    (void)body;
+    *body = ref->body;
     *ours = true;
     return 0;
 #else
     uint64_t mine = sync_u64_load_relaxed(&ref->mine); /* TC.M1 */
-    sync_u64_store_relaxed(&ref->mine, 0);             /* TC.B1 */
+    *ours = false;
+    if (unlikely(mine == 0)) return 0;
+    sync_u64_store_relaxed(&ref->mine, 0); /* TC.B1 */
     linn_asym_light();
+    *body = ref->body; /* never NULL where mine was not 0 */
     /* TC.C1 relaxed: a thief that changed ctl before its heavy barrier is seen
      * here, or sees us busy there. */
-    *ours = sync_u64_load_relaxed(&body->ctl) == mine;
+    *ours = sync_u64_load_relaxed(&(*body)->ctl) == mine;
     return mine;
 #endif
 }
@@ -98,9 +105,9 @@ static inline __attribute__((always_inline)) void *alloc_here(
         }
         c = g->large_table[linn_large_index(size)];
     }
-    struct linn_body *body = ref->body;
+    struct linn_body *body = NULL;
     bool ours;
-    uint64_t mine = begin(ref, body, &ours);
+    uint64_t mine = begin(ref, &body, &ours);
     void *block;
     if (unlikely(!ours) || unlikely(!pop(body, c, &block))) {
         return linn_alloc_slow(pool, size, mine);
@@ -117,7 +124,7 @@ static __attribute__((noinline)) void *alloc_from(linn_pool *pool,
     /* The handle tells a pool that is gone from one made since with the same
      * number, and a thread that has no cache of it.  A handler that comes after
      * this look may have given the cache up. */
-    if (unlikely(ref->handle != pool) || unlikely(ref->body == NULL)) {
+    if (unlikely(ref->handle != pool)) {
         return linn_alloc_slow(pool, size, 0);
     }
     return alloc_here(ref, &linn_pool_cores[id].geometry, pool, size);
@@ -131,13 +138,9 @@ void *linn_alloc(linn_pool *pool, size_t size) {
 
 static __attribute__((noinline)) void free_to(void *block, size_t entry) {
     struct linn_ref *ref = &linn_tls.caches->ref[entry >> 8];
-    struct linn_body *body = ref->body;
-    if (unlikely(body == NULL)) {
-        linn_free_slow(block, 0);
-        return;
-    }
+    struct linn_body *body = NULL;
     bool ours;
-    uint64_t mine = begin(ref, body, &ours);
+    uint64_t mine = begin(ref, &body, &ours);
     if (unlikely(!ours) || unlikely(!push(body, entry & 0xff, block))) {
         linn_free_slow(block, mine);
         return;
@@ -170,9 +173,9 @@ void linn_free(void *block) {
         return;
     }
     struct linn_ref *ref = &linn_tls.caches->ref[0];
-    struct linn_body *body = ref->body;
+    struct linn_body *body = NULL;
     bool ours;
-    uint64_t mine = begin(ref, body, &ours);
+    uint64_t mine = begin(ref, &body, &ours);
     if (unlikely(!ours) || unlikely(!push(body, entry, block))) {
         linn_free_slow(block, mine);
         return;

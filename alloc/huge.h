@@ -13,7 +13,7 @@
  *
  * Progress: as the kernel's mmap; nothing is held while inside.
  * Cost: two system calls a pair.  Source: Netty's huge ("unpooled") chunks.
- * Spec: none yet; the look-up race is scenario huge_free. */
+ * Spec: tla/Huge.tla.  Scenario: verify/huge_free.c. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -89,6 +89,8 @@ static const char *explain(const void *p, const void **block, size_t *bytes) {
         } else if (geometry->of[c].elements == 0) {
             size = geometry->of[c].size;
         } else {
+            /* Its entries go as far as the run. */
+            if ((uintptr_t)p - at >= (uintptr_t)1 << LINN_MAP_SHIFT) break;
             const struct linn_size_class *k = &geometry->of[c];
             uintptr_t mask =
                 ((uintptr_t)1 << (geometry->page_shift + k->run_order)) - 1;
@@ -242,6 +244,21 @@ static bool is_free_already(const struct block *b, const void *p) {
     return linn_cache_holds_hint(b->core, b->size_class, p);
 }
 
+/* Whether p, which begins a block, may be used by who names it; reported if not. */
+static bool may_use(const char *function, const struct block *b,
+                    const void *p) {
+    if (b->kind == KIND_NONE) {
+        report_pointer(function, p);
+        return false;
+    }
+    if (b->kind == KIND_SLOT && *(const uint64_t *)p == LINN_FREED_KEY &&
+        is_free_already(b, p)) {
+        linn_misuse_report(function, p, p, b->bytes, "already free", NULL);
+        return false;
+    }
+    return true;
+}
+
 static void give_groups(const char *function, void *p, const struct block *b) {
     if (!linn_arena_give_groups(b->chunk, p)) {
         report_pointer(function, p);
@@ -256,9 +273,9 @@ static void give_groups(const char *function, void *p, const struct block *b) {
 static void give(const char *function, void *p, const struct block *b,
                  uint64_t token) {
     struct linn_pool_core *core = b->core;
+    if (!may_use(function, b, p)) return;
     switch (b->kind) {
         case KIND_NONE:
-            report_pointer(function, p);
             return;
         case KIND_HUGE:
             if (!linn_huge_give(p)) {
@@ -272,10 +289,6 @@ static void give(const char *function, void *p, const struct block *b,
             return;
         case KIND_SLOT:
             break;
-    }
-    if (*(uint64_t *)p == LINN_FREED_KEY && is_free_already(b, p)) {
-        linn_misuse_report(function, p, p, b->bytes, "already free", NULL);
-        return;
     }
     struct linn_visit v;
     linn_visit_enter(&v, core, token, core->options.cache != 0);
@@ -296,10 +309,7 @@ void linn_free_slow(void *p, uint64_t token) {
 void *linn_realloc(linn_pool *pool, void *block, size_t size) {
     if (block == NULL) return linn_alloc(pool, size);
     struct block b = block_at(block);
-    if (b.kind == KIND_NONE) {
-        report_pointer(__func__, block);
-        return NULL;
-    }
+    if (!may_use(__func__, &b, block)) return NULL;
     /* In place, unless a move halves the slot. */
     if (size <= b.bytes && (size >= b.bytes / 2 ||
                             linn_good_size(b.core->handle, size) == b.bytes)) {
@@ -315,8 +325,7 @@ void *linn_realloc(linn_pool *pool, void *block, size_t size) {
 size_t linn_usable_size(const void *block) {
     if (block == NULL) return 0;
     struct block b = block_at(block);
-    if (b.kind == KIND_NONE) report_pointer(__func__, block);
-    return b.bytes;
+    return may_use(__func__, &b, block) ? b.bytes : 0;
 }
 
 size_t linn_good_size(linn_pool *pool, size_t size) {

@@ -49,12 +49,14 @@ inline void Destroy(linn_pool *pool) {
 }
 
 // The compiler knows what linn_alloc and linn_free do, and refuses the mistakes
-// that these tests make on purpose.  It does not see through an integer.
+// that these tests make on purpose.  It does not see through a volatile.
 inline void *At(uintptr_t address) {
-    return reinterpret_cast<void *>(address);
+    volatile uintptr_t hidden = address;
+    return reinterpret_cast<void *>(hidden);
 }
 inline uintptr_t AddressOf(const void *p) {
-    return reinterpret_cast<uintptr_t>(p);
+    volatile uintptr_t hidden = reinterpret_cast<uintptr_t>(p);
+    return hidden;
 }
 inline size_t Opaque(size_t size) {
     volatile size_t hidden = size;

@@ -369,7 +369,6 @@ static void ref_drop(struct linn_caches *state, struct linn_ref *ref) {
         }
         seen = sync_u64_load_acquire(&body->ctl); /* TC.H1 */
     }
-    ref->body = NULL;
 }
 
 /* ---- threads ---- */
@@ -384,10 +383,10 @@ static void state_init(struct linn_caches *state) {
     sync_u32_store_relaxed(&state->inside, 0); /* TC.I1 */
 }
 
-/* The fast path of the default pool looks at ref[0].body without asking whether
- * there is one. */
-static void ref_clear(struct linn_caches *state, struct linn_ref *ref) {
-    ref->body = ref == &state->ref[0] ? &no_body : NULL;
+/* Not NULL: the fast path that a handler has interrupted looks at the body without
+ * asking whether there is one. */
+static void ref_clear(struct linn_ref *ref) {
+    ref->body = &no_body;
     ref->handle = NULL;
 }
 
@@ -401,7 +400,7 @@ static void drop_all(struct linn_caches *state) {
         if (ref_is_empty(ref)) continue;
         sync_u64_store_relaxed(&ref->mine, 0); /* TC.B1 */
         ref_drop(state, ref);
-        ref_clear(state, ref);
+        ref_clear(ref);
     }
 }
 
@@ -491,8 +490,14 @@ void linn_visit_enter(struct linn_visit *v, struct linn_pool_core *core,
         v->state = linn_tls.caches;
         if (v->state == &linn_no_caches) return;
     }
-    if (sync_u32_load_relaxed(&v->state->inside) != 0) return; /* TC.I2 */
     struct linn_ref *ref = &v->state->ref[core->id];
+    if (sync_u32_load_relaxed(&v->state->inside) != 0) { /* TC.I2 */
+        /* A handler in a slow path below, come here by the fast path of another
+         * pool: its `mine` must not stay 0, or that cache is lost to its thread.
+         * TC.E1 release, pairs with TC.T1. */
+        if (token != 0) sync_u64_store_release(&ref->mine, token);
+        return;
+    }
     if (token == 0 && !ref_is_empty(ref)) {
         uint64_t mine = sync_u64_load_relaxed(&ref->mine); /* TC.M1 */
         if (mine == 0) return; /* a frame below is inside the fast path */
@@ -531,7 +536,7 @@ void linn_visit_enter(struct linn_visit *v, struct linn_pool_core *core,
             return;
         }
         ref_drop(v->state, ref); /* revoked, or of a pool that is gone */
-        ref_clear(v->state, ref);
+        ref_clear(ref);
         v->mine = 0;
     }
     if (!want_body) return;
@@ -811,38 +816,27 @@ static bool owner_is_inside(uint64_t ctl, const struct linn_pool_core *core) {
     return sync_u64_load_acquire(&state->ref[core->id].mine) == 0;
 }
 
-uint32_t linn_cache_drain_all(struct linn_pool_core *core) {
-    /* The thief's own cache first, so that a stopped thief holds one cache. */
-    (void)linn_cache_flush_own();
-    if (linn_tls.caches == &linn_no_caches) try_register();
-    struct linn_caches *me = linn_tls.caches;
-    if (me == &linn_no_caches)
-        return limit_of_bodies(); /* nobody to be named */
-    uint32_t limit = limit_of_bodies();
-    bool any = false;
-    for (uint32_t i = 0; i < limit; i++) {
-        struct linn_body *body = body_at(i);
-        uint64_t seen = sync_u64_load_acquire(&body->ctl); /* TC.H1 */
-        if (state_of(seen) != LINN_BODY_OWNED) {
-            any = any || state_of(seen) == LINN_BODY_REVOKED;
-            continue;
-        }
-        if (core != NULL && pool_of(body) != core) continue;
-        uint64_t next = with_state(seen, LINN_BODY_REVOKED);
-        /* TC.R1 relaxed: the owner sees it at its next look, after the heavy
-         * barrier for certain. */
-        if (sync_u64_cas_relaxed_relaxed(&body->ctl, &seen, next)) any = true;
-    }
-    if (!any) return 0;
-    if (!linn_asym_heavy()) return limit;
+/* A body that is REVOKED, and the ctl that says so: what a thief may take after its
+ * barrier is that and nothing else.  (A body that another thief revoked later, in
+ * its owner's next life with it, would be taken while the owner's "busy" is still
+ * in its store buffer: TLC, 44 states.) */
+struct revoked {
+    struct linn_body *body;
+    uint64_t ctl;
+};
+#define REVOKED_AT_ONCE 64
+
+/* Takes what can be taken of `n` revoked bodies; the number left. */
+static uint32_t take_revoked(const struct revoked *revoked, uint32_t n,
+                             uint32_t me) {
+    if (n == 0) return 0;
+    if (!linn_asym_heavy()) return n;
     uint32_t left = 0;
-    for (uint32_t i = 0; i < limit; i++) {
-        struct linn_body *body = body_at(i);
-        uint64_t seen = sync_u64_load_acquire(&body->ctl); /* TC.H1 */
-        if (state_of(seen) != LINN_BODY_REVOKED) continue;
+    for (uint32_t i = 0; i < n; i++) {
+        struct linn_body *body = revoked[i].body;
         struct linn_pool_core *of = pool_of(body);
-        if (core != NULL && of != core) continue;
-        if (owner_is_inside(seen, of) || !body_seize(body, seen, name_of(me))) {
+        if (owner_is_inside(revoked[i].ctl, of) ||
+            !body_seize(body, revoked[i].ctl, me)) {
             left++;
             continue;
         }
@@ -850,6 +844,38 @@ uint32_t linn_cache_drain_all(struct linn_pool_core *core) {
         body_end(body);
     }
     return left;
+}
+
+uint32_t linn_cache_drain_all(struct linn_pool_core *core) {
+    /* The thief's own cache first, so that a stopped thief holds one cache. */
+    (void)linn_cache_flush_own();
+    if (linn_tls.caches == &linn_no_caches) try_register();
+    struct linn_caches *caches = linn_tls.caches;
+    if (caches == &linn_no_caches) return limit_of_bodies(); /* no name */
+    uint32_t me = name_of(caches);
+    struct revoked revoked[REVOKED_AT_ONCE];
+    uint32_t n = 0, left = 0;
+    uint32_t limit = limit_of_bodies();
+    for (uint32_t i = 0; i < limit; i++) {
+        struct linn_body *body = body_at(i);
+        uint64_t seen = sync_u64_load_acquire(&body->ctl); /* TC.H1 */
+        uint32_t state = state_of(seen);
+        if (state != LINN_BODY_OWNED && state != LINN_BODY_REVOKED) continue;
+        if (core != NULL && pool_of(body) != core) continue;
+        uint64_t next = with_state(seen, LINN_BODY_REVOKED);
+        /* TC.R1 relaxed: the owner sees it at its next look, after the heavy
+         * barrier for certain. */
+        if (state == LINN_BODY_OWNED &&
+            !sync_u64_cas_relaxed_relaxed(&body->ctl, &seen, next)) {
+            continue;
+        }
+        revoked[n].body = body;
+        revoked[n].ctl = next;
+        if (++n < REVOKED_AT_ONCE) continue;
+        left += take_revoked(revoked, n, me);
+        n = 0;
+    }
+    return left + take_revoked(revoked, n, me);
 }
 
 uint32_t linn_cache_end_all(struct linn_pool_core *core) {

@@ -112,18 +112,17 @@ long both_missed(hot hot_side, rare rare_side, int trials) {
 TEST(AsymTest, LightAndHeavyForbidStoreBuffering) {
     ASSERT_TRUE(linn_asym_available())
         << "membarrier(PRIVATE_EXPEDITED) is refused here";
-    long without = both_missed(hot::nothing, rare::nothing, kTrials);
-    long with = both_missed(hot::light, rare::heavy, kTrials);
-    std::printf(
-        "%d trials each: both sides missed %ld times without a barrier, "
-        "%ld times with light and heavy\n",
-        kTrials, without, with);
-    EXPECT_EQ(with, 0);
+    // What a machine shows without a barrier depends on its load; it is printed.
+    std::printf("without a barrier: ");
+    (void)both_missed(hot::nothing, rare::nothing, kTrials);
+    std::printf("with light and heavy: ");
+    EXPECT_EQ(both_missed(hot::light, rare::heavy, kTrials), 0);
 }
 
 TEST(AsymTest, WithoutMembarrierAnExchangeTakesItsPlace) {
     linn_asym_force_unavailable(true);
     EXPECT_FALSE(linn_asym_available());
+    std::printf("with an exchange: ");
     EXPECT_EQ(both_missed(hot::exchange, rare::heavy, kTrials), 0);
     linn_asym_force_unavailable(false);
     EXPECT_TRUE(linn_asym_available());

@@ -2,7 +2,7 @@
 # Compiles a file of mistakes, and wants each warning that it announces on its line,
 # and no other.
 #
-#   attributes_test.sh attributes_wrong.c linn.h
+#   attributes_wrong_test.sh attributes_wrong.c linn.h
 set -eu
 source=$1 header=$2
 
