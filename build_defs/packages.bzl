@@ -15,6 +15,7 @@ LINN_PACKAGES = [
     "//verify",
     "//verify/cards",
     "//verify/gates",
+    "//verify/mutants",
     "//verify/planted",
 ]
 

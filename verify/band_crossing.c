@@ -24,7 +24,7 @@ static void thread1(void) {
 }
 
 static void thread2(void) {
-    served[2] = world_visit(1, false);
+    served[2] = world_visit(2, false);
 }
 
 static void thread3(void) {
@@ -50,7 +50,7 @@ LINN_SCENARIO(band_crossing,
               .labels =
                   "AR.H2 AR.H3 AR.H4 AR.L1 AR.L2 AR.L3 AR.L4 CH.R1 CH.F1 "
                   "CH.D1 CH.B1 PT.C1 PT.F1",
-              .bound = "4 groups; runs of 1, 2 and 1 groups; one release",
+              .bound = "4 groups; runs of 1, 2 and 2 groups; one release",
               .before = before, .thread = {thread0, thread1, thread2, thread3},
               .after = after,
               .outcome = {[RELEASED] = "an empty chunk was released",

@@ -2,7 +2,8 @@
  * runs.  Two others take over what dead threads left, at the same time, and go on
  * allocating; the blocks of the dead come back, each once.
  *
- * Not under ThreadSanitizer, which never learns that the thread is gone. */
+ * Not under ThreadSanitizer or AddressSanitizer: they never learn that the thread is
+ * gone, and stumble over what it left in the stack that the next one gets. */
 
 #include <pthread.h>
 #include <sys/syscall.h>

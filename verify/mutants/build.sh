@@ -20,6 +20,10 @@ if [[ $mutant ]]; then
 fi
 
 cd "$copy"
+# A yield is over after a few steps of the others; now and then a thread must be away
+# for as long as another needs for a whole operation.
+sed -i 's/^    if (x >> 60 == 0) {/    if (x >> 55 == 0) (void)usleep(100);\n&/' sync/chaos.c
+grep -q usleep sync/chaos.c
 arena=(alloc/{arena,check,chunk,misuse,page_map,page_source,page_tree,size_class,subpage}.c)
 case $scenario in
 tagged_stack_aba) sources=() ;;

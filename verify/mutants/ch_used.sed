@@ -1,5 +1,5 @@
 # mutant: a chunk in use is retired
 # file: alloc/chunk.c
 # scenario: chunk_retirement
-# killed by: not true
+# killed by: ThreadSanitizer: data race
 s/if (g.used != 0) return false;/;/

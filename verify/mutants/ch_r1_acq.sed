@@ -1,5 +1,0 @@
-# mutant: CH.R1 acq_rel -> release
-# file: alloc/chunk.c
-# scenario: chunk_retirement
-# killed by: ThreadSanitizer: data race
-/^struct linn_crossing linn_chunk_reserve/,/^}/s/sync_guarded_u64_cas_acq_rel_relaxed/sync_u64_cas_release_relaxed/

@@ -1,5 +1,0 @@
-# mutant: SP.L1 acquire -> relaxed
-# file: alloc/subpage.c
-# scenario: subpage_retirement
-# killed by: ThreadSanitizer: data race
-/g.free == 0/,/DROPPED/s/sync_guarded_u64_cas_acquire_relaxed/sync_u64_cas_relaxed_relaxed/
