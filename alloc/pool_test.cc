@@ -1194,7 +1194,8 @@ TEST(PoolThreadsTest, ThreadStorm) {
     EXPECT_EQ(c.live_blocks, 0u);
     EXPECT_EQ(c.cached_blocks, 0u);
     EXPECT_LE(c.thread_caches, 1u);
-    EXPECT_LE(c.chunks, c.arenas);
+    // One that serves, and a spare when two threads mapped at once.
+    EXPECT_LE(c.chunks, 2 * c.arenas);
     DestroyWholly(pool);
 }
 

@@ -56,7 +56,7 @@ static struct linn_body no_body = {
 };
 struct linn_caches linn_no_caches = {.ref = {{{0}, &no_body, NULL}}};
 __thread struct linn_tls linn_tls
-    __attribute__((tls_model("initial-exec"))) = {&linn_no_caches, 0};
+    __attribute__((tls_model("initial-exec"))) = {&linn_no_caches, {0}, 0};
 
 static struct linn_thread *record_of(struct linn_caches *state) {
     return state == &linn_no_caches ? NULL : linn_thread_of_payload(state);
@@ -427,16 +427,26 @@ static void try_register(void) {
         linn_tls.retry--;
         return;
     }
-    struct linn_thread *t = linn_thread_register();
+    /* A handler that comes before the record is ready would get the same one, take
+     * bodies with it, and lose them when we make it ready. */
+    if (sync_u32_load_relaxed(&linn_tls.registering) != 0) return; /* TC.G2 */
+    sync_u32_store_relaxed(&linn_tls.registering, 1);              /* TC.G1 */
+    sync_compiler_barrier();
+    /* One that came before that has done it all. */
+    bool done = linn_tls.caches != &linn_no_caches;
+    struct linn_thread *t = done ? NULL : linn_thread_register();
     if (t == NULL) {
-        linn_tls.retry = RETRY_CALLS;
-        return;
+        if (!done) linn_tls.retry = RETRY_CALLS;
+    } else {
+        struct linn_caches *state =
+            (struct linn_caches *)linn_thread_payload(t);
+        state_init(state);
+        sync_compiler_barrier(); /* a handler finds it complete */
+        linn_tls.caches = state;
     }
-    struct linn_caches *state = (struct linn_caches *)linn_thread_payload(t);
-    state_init(state);
-    sync_compiler_barrier(); /* a handler finds it complete */
-    linn_tls.caches = state;
-    (void)linn_cache_adopt(2);
+    sync_compiler_barrier();
+    sync_u32_store_relaxed(&linn_tls.registering, 0); /* TC.G1 */
+    if (t != NULL) (void)linn_cache_adopt(2);
 }
 
 /* The one thread that survived a fork: its record belongs to the parent's life.

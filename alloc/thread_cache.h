@@ -149,7 +149,12 @@ struct linn_caches {
 
 struct linn_tls {
     struct linn_caches *caches; /* never NULL */
-    uint32_t retry;             /* slow calls until registering again */
+    /* ATOMIC registering, 1 while this thread makes its record ready; own, and
+     * read by its handlers
+     *   TC.G1 set   store  relaxed  the compiler's order is enough
+     *   TC.G2 look  load   relaxed  a handler uses the shared path */
+    sync_u32 registering;
+    uint32_t retry; /* slow calls until registering again */
 };
 
 /* Initial-exec: touching it never allocates. */
