@@ -216,7 +216,7 @@ static inline void sync_pair_store_relaxed(sync_pair *w, sync_pair_value v) {
 /* The __sync form is a full barrier and the only one that gcc and clang inline
  * (C11's 16-byte operations become calls into libatomic); the name says what
  * its users may rely on. */
-static inline bool sync_pair_cas_acq_rel_relaxed(sync_pair *w,
+static inline bool sync_pair_cas_acq_rel_acquire(sync_pair *w,
                                                  sync_pair_value *seen,
                                                  sync_pair_value next) {
     SYNC_POINT(SYNC_RMW, w);

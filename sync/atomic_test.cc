@@ -30,12 +30,12 @@ TEST(AtomicTest, PairComparesBothHalves) {
     sync_pair w;
     sync_pair_store_relaxed(&w, {1, 2});
     sync_pair_value seen = {1, 3};
-    EXPECT_FALSE(sync_pair_cas_acq_rel_relaxed(&w, &seen, {7, 8}));
+    EXPECT_FALSE(sync_pair_cas_acq_rel_acquire(&w, &seen, {7, 8}));
     EXPECT_EQ(seen.low, 1u);
     EXPECT_EQ(seen.high, 2u);
     seen = {0, 2};
-    EXPECT_FALSE(sync_pair_cas_acq_rel_relaxed(&w, &seen, {7, 8}));
-    EXPECT_TRUE(sync_pair_cas_acq_rel_relaxed(&w, &seen, {7, 8}));
+    EXPECT_FALSE(sync_pair_cas_acq_rel_acquire(&w, &seen, {7, 8}));
+    EXPECT_TRUE(sync_pair_cas_acq_rel_acquire(&w, &seen, {7, 8}));
     sync_pair_value now = sync_pair_load_relaxed(&w);
     EXPECT_EQ(now.low, 7u);
     EXPECT_EQ(now.high, 8u);
@@ -52,7 +52,7 @@ TEST(AtomicTest, PairMovesAsOne) {
         threads.emplace_back([&] {
             for (int i = 0; i < kRounds; i++) {
                 sync_pair_value seen = sync_pair_load_relaxed(&w);
-                while (!sync_pair_cas_acq_rel_relaxed(
+                while (!sync_pair_cas_acq_rel_acquire(
                     &w, &seen, {seen.low + 1, seen.high + 3})) {
                 }
                 ASSERT_EQ(seen.high, 3 * seen.low);

@@ -94,7 +94,7 @@ static inline void linn_section_leave(struct linn_section *s) {
         sync_##type##_store_relaxed(w, expression);  /* under the lock */   \
     }
 
-static inline bool sync_guarded_pair_cas_acq_rel_relaxed(sync_pair *w,
+static inline bool sync_guarded_pair_cas_acq_rel_acquire(sync_pair *w,
                                                          sync_pair_value *seen,
                                                          sync_pair_value next) {
     sync_pair_value now = sync_pair_load_relaxed(w); /* under the lock */
@@ -121,10 +121,10 @@ static inline bool sync_guarded_pair_cas_acq_rel_relaxed(sync_pair *w,
         (void)sync_##type##_##op##_##order(w, v);                           \
     }
 
-static inline bool sync_guarded_pair_cas_acq_rel_relaxed(sync_pair *w,
+static inline bool sync_guarded_pair_cas_acq_rel_acquire(sync_pair *w,
                                                          sync_pair_value *seen,
                                                          sync_pair_value next) {
-    return sync_pair_cas_acq_rel_relaxed(w, seen, next);
+    return sync_pair_cas_acq_rel_acquire(w, seen, next);
 }
 
 #endif

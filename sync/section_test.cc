@@ -31,7 +31,7 @@ TEST(SectionTest, GuardedOperationsLoseNothing) {
                                                              seen + 1)) {
                 }
                 sync_pair_value p = sync_pair_load_relaxed(&pair);
-                while (!sync_guarded_pair_cas_acq_rel_relaxed(
+                while (!sync_guarded_pair_cas_acq_rel_acquire(
                     &pair, &p, {p.low + 1, p.high + 2})) {
                 }
                 uint64_t mine = uint64_t{1} << t;

@@ -51,8 +51,10 @@ struct linn_tagged_stack {
     /* ATOMIC head, {first node, tag}, written by any thread in the section
      *   TS.N1 init   store  relaxed  before the stack is shared
      *   TS.H1 look   load   relaxed  hint, may be torn; the cas decides
-     *   TS.P1 push   cas    acq_rel  pairs TS.O1 TS.O2 TS.T1  the contents are
-     *                                there before it can be popped
+     *   TS.H4 first  load   acquire  pairs TS.P1  the link that is read next is
+     *                                not older than this head
+     *   TS.P1 push   cas    acq_rel  pairs TS.H4 TS.O1 TS.O2 TS.T1  the contents
+     *                                are there before it can be popped
      *   TS.O1 pop    cas    acq_rel  pairs TS.P1  the pusher is done with it
      *   TS.O2 all    cas    acq_rel  pairs TS.P1  the same for the whole list
      *   TS.H3 empty  load   relaxed  hint that decides nothing
@@ -86,25 +88,29 @@ static inline void linn_tagged_stack_push(struct linn_tagged_stack *s,
         sync_ptr_store_relaxed(&node->next, linn_stack_node_of(seen.low));
         /* TS.P1 acq_rel, pairs with TS.O1 and TS.O2: whoever pops the node sees
          * the link above and all that we wrote into the object. */
-    } while (!sync_guarded_pair_cas_acq_rel_relaxed(&s->head, &seen, next));
+    } while (!sync_guarded_pair_cas_acq_rel_acquire(&s->head, &seen, next));
 }
 
 /* The node pushed last, which the caller now owns; NULL when there is none. */
 static inline struct linn_stack_node *linn_tagged_stack_pop(
     struct linn_tagged_stack *s) {
-    sync_pair_value seen = sync_pair_load_relaxed(&s->head); /* TS.H1 */
+    /* TS.H4 acquire, pairs with TS.P1: else TS.H2 may read a link of an earlier
+     * stay of the node in the stack, and TS.O1, which compares the head alone,
+     * would put it there.  (A failed TS.O1 acquires for the next round.) */
+    sync_pair_value seen = sync_pair_load_acquire(&s->head);
     sync_pair_value next;
     struct linn_stack_node *first;
     do {
         first = linn_stack_node_of(seen.low);
         if (first == NULL) return NULL;
-        /* TS.H2 relaxed: another may own the node by now and change the link;
-         * then the tag has moved and TS.O1 fails. */
+        /* TS.H2 relaxed, after an acquire load of the head: another may own the
+         * node by now and change the link; then the tag has moved and TS.O1
+         * fails. */
         void *second = sync_ptr_load_relaxed(&first->next);
         next.low = (uint64_t)(uintptr_t)second;
         next.high = seen.high + 1; /* T2 */
         /* TS.O1 acq_rel, pairs with TS.P1: what the pusher wrote is visible. */
-    } while (!sync_guarded_pair_cas_acq_rel_relaxed(&s->head, &seen, next));
+    } while (!sync_guarded_pair_cas_acq_rel_acquire(&s->head, &seen, next));
     return first;
 }
 
@@ -120,7 +126,7 @@ static inline struct linn_stack_node *linn_tagged_stack_pop_all(
         /* TS.O2 acq_rel, pairs with TS.P1: for every node of the list, because
          * each push is a read-modify-write and continues the release of the
          * pushes before it. */
-    } while (!sync_guarded_pair_cas_acq_rel_relaxed(&s->head, &seen, next));
+    } while (!sync_guarded_pair_cas_acq_rel_acquire(&s->head, &seen, next));
     return linn_stack_node_of(seen.low);
 }
 

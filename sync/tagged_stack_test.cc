@@ -105,7 +105,7 @@ struct popper {
         next.high = seen.high + advance;
     }
     bool finish() {
-        return sync_pair_cas_acq_rel_relaxed(&s->head, &seen, next);
+        return sync_pair_cas_acq_rel_acquire(&s->head, &seen, next);
     }
 };
 

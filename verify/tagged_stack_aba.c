@@ -72,7 +72,7 @@ static void after(void) {
     linn_scenario_saw(pops[0] + pops[1] == 3 ? ALL_THREE : EMPTY_ONCE);
 }
 
-LINN_SCENARIO(tagged_stack_aba, .labels = "TS.N2 TS.H1 TS.H2 TS.P1 TS.O1",
+LINN_SCENARIO(tagged_stack_aba, .labels = "TS.N2 TS.H1 TS.H2 TS.H4 TS.P1 TS.O1",
               .bound = "2 nodes; one thread pops and pushes one, one both",
               .before = before, .thread = {thread0, thread1}, .after = after,
               .outcome = {[ALL_THREE] = "each pop found a node",
