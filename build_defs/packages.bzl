@@ -14,6 +14,7 @@ LINN_PACKAGES = [
     "//tla",
     "//verify",
     "//verify/cards",
+    "//verify/explore",
     "//verify/gates",
     "//verify/mutants",
     "//verify/planted",

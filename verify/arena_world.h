@@ -6,6 +6,7 @@
 
 #include "alloc/arena.h"
 #include "alloc/arena_fixture.h"
+#include "alloc/page_source.h"
 #include "verify/scenario.h"
 
 static struct linn_pool_core core;
@@ -13,6 +14,9 @@ static struct linn_arena arena;
 
 static inline void world_begin(void) {
     if (core.arenas == NULL) linn_fixture_core(&core, &arena, 1, 4096, 8);
+    linn_scenario_statistic(&core.tally, sizeof core.tally);
+    linn_scenario_statistic(&linn_page_source_state.calls,
+                            sizeof linn_page_source_state.calls);
 }
 
 /* Takes `groups` groups, writes their first word and gives them back.  False:

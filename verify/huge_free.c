@@ -8,6 +8,7 @@
 
 #include "alloc/huge.h"
 #include "alloc/page_map.h"
+#include "alloc/page_source.h"
 #include "verify/scenario.h"
 
 static struct linn_pool_core core;
@@ -16,6 +17,9 @@ static bool freed[3], known;
 
 static void before(void) {
     core.id = 201;
+    linn_scenario_statistic(&core.tally, sizeof core.tally);
+    linn_scenario_statistic(&linn_page_source_state.calls,
+                            sizeof linn_page_source_state.calls);
     linn_page_map_init();
     block = linn_huge_take(&core, 3 * LINN_GRANULE_BYTES, 0);
     other = linn_huge_take(&core, 100, 2 * LINN_GRANULE_BYTES);

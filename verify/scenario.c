@@ -51,6 +51,11 @@ long linn_scenario_round(void) {
     return round_number;
 }
 
+void linn_scenario_statistic(const void *first, size_t bytes) {
+    (void)first;
+    (void)bytes;
+}
+
 void linn_scenario_saw(unsigned outcome) {
     LINN_SCENARIO_CHECK(outcome < LINN_SCENARIO_OUTCOMES &&
                         linn_scenario.outcome[outcome] != NULL);

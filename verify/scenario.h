@@ -30,6 +30,11 @@ extern "C" {
 #define LINN_SCENARIO_THREADS  4
 #define LINN_SCENARIO_OUTCOMES 8
 
+/* 1: a checker that takes every interleaving wants the scenario smaller. */
+#ifndef LINN_SCENARIO_SMALL
+#define LINN_SCENARIO_SMALL 0
+#endif
+
 struct linn_scenario {
     const char *name;
     const char *labels; /* separated by a space */
@@ -51,6 +56,10 @@ extern const struct linn_scenario linn_scenario;
 
 /* For `after`: the round came out so. */
 void linn_scenario_saw(unsigned outcome);
+
+/* For `before`: these words are statistics, added to with fetch_add whose result
+ * nobody uses, and read by no thread.  A checker need not explore their order. */
+void linn_scenario_statistic(const void *first, size_t bytes);
 
 /* Rounds before this one. */
 long linn_scenario_round(void);

@@ -86,7 +86,9 @@ static void collect(int me) {
 static void thread0(void) {
     use(0);
     collect(0);
+#if !LINN_SCENARIO_SMALL
     use(0);
+#endif
 }
 
 static void thread1(void) {

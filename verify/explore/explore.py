@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Builds scenarios with the checker, and explores them.
+
+    explore.py CHECKER.a scenario NAME [OPTION ...]
+        explores one; the options are main.c's
+    explore.py CHECKER.a mutants FLOOR SCENARIO=MUTANT.sed ...
+        explores each with one line of the library changed; each must fail
+
+The sources are the library's own, unchanged: they are compiled with
+-fsanitize=thread, and what they call is redirected to the checker (redirect.syms).
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = "verify/explore"
+FLAGS = "-std=c11 -D_GNU_SOURCE -mcx16 -O1 -g -fsanitize=thread".split()
+ARENA = [
+    f"alloc/{m}.c"
+    for m in "arena check chunk misuse page_map page_source page_tree"
+    " size_class subpage".split()
+]
+# Of each scenario: its sources, and what keeps it small enough.
+SOURCES = {
+    "tagged_stack_aba": [],
+    "page_tree_split_unite": ["alloc/page_tree.c"],
+    "subpage_retirement": ["alloc/subpage.c", "alloc/check.c"],
+    "chunk_retirement": [
+        f"alloc/{m}.c"
+        for m in "chunk page_tree page_map page_source check".split()
+    ],
+    "huge_free": ARENA + ["alloc/huge.c"],
+    "spare_chunk": ARENA,
+    "band_crossing": ARENA,
+    "partial_peek": ARENA,
+}
+# How a mutant is looked for: everything where that is quick, else samples.
+SEARCH = {
+    name: ["--seconds=20"]
+    if name in list(SOURCES)[:4]
+    else ["--mode=pct", "--depth=5", "--executions=20000"]
+    for name in SOURCES
+}
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], check=True, **options)
+
+
+def build(checker, root, name, out):
+    """The program `out` of scenario `name`, from the tree at `root`."""
+    cc = os.environ.get("CC", "gcc")
+    objects = []
+    folder = pathlib.Path(tempfile.mkdtemp(dir=out.parent))
+    for source in [f"verify/{name}.c"] + SOURCES[name]:
+        o = folder / (source.replace("/", "_") + ".o")
+        run(cc, *FLAGS, "-DLINN_SCENARIO_SMALL=1", "-iquote", ".", "-c", source,
+            "-o", o.resolve(), cwd=root)
+        run("objcopy", f"--redefine-syms={HERE}/redirect.syms", o)
+        objects.append(o)
+    run(cc, "-no-pie", "-o", out, *objects, checker)
+    return out
+
+
+def explore(checker, name, options, scratch):
+    program = build(checker, ".", name, scratch / name)
+    return subprocess.run([str(program)] + options).returncode
+
+
+def changed_copy(script, scratch):
+    """A copy of the tree with the line of a mutant changed."""
+    root = scratch / pathlib.Path(script).stem
+    for folder in "alloc", "sync", "verify":
+        shutil.copytree(
+            folder, root / folder,
+            ignore=shutil.ignore_patterns("*.cc", "mutants", "bazel-*"))
+    text = pathlib.Path(script).read_text()
+    file = re.search(r"^# file: (.*)", text, re.M).group(1)
+    before = (root / file).read_text()
+    os.chmod(root / file, 0o644)
+    os.chmod((root / file).parent, 0o755)
+    run("sed", "-i", "-f", pathlib.Path(script).resolve(), root / file)
+    if (root / file).read_text() == before:
+        raise SystemExit(f"{script} changes nothing")
+    return root
+
+
+def kill(checker, name, script, scratch):
+    """What the checker says of a mutant; None if it finds nothing."""
+    root = changed_copy(script, scratch)
+    program = build(checker, root, name, scratch / f"{root.name}.bin")
+    rounds = ["--rounds=3"] if name == "spare_chunk" else []
+    done = subprocess.run([str(program)] + SEARCH[name] + rounds, capture_output=True,
+                          text=True)
+    shutil.rmtree(root)
+    found = re.search(r"FAILED: (.*)", done.stdout)
+    return found.group(1) if found and done.returncode == 1 else None
+
+
+def mutants(checker, floor, pairs, scratch):
+    killed = 0
+    for pair in pairs:
+        name, script = pair.split("=")
+        what = re.search(r"^# mutant: (.*)",
+                         pathlib.Path(script).read_text(), re.M).group(1)
+        how = kill(checker, name, script, scratch)
+        print(f"{'killed  ' if how else 'SURVIVES'}  {what}: {name}: {how}",
+              flush=True)
+        killed += how is not None
+    print(f"{killed} of {len(pairs)} mutants killed (floor {floor})")
+    return 0 if killed == len(pairs) >= floor else 1
+
+
+def main():
+    checker, what, *rest = sys.argv[1:]
+    for tool in os.environ.get("CC", "gcc"), "objcopy", "addr2line":
+        if shutil.which(tool) is None:
+            raise SystemExit(f"{tool} is needed: apt-get install gcc binutils")
+    checker = str(pathlib.Path(checker).resolve())
+    with tempfile.TemporaryDirectory(
+            dir=os.environ.get("TEST_TMPDIR")) as folder:
+        scratch = pathlib.Path(folder)
+        if what == "scenario":
+            return explore(checker, rest[0], rest[1:], scratch)
+        return mutants(checker, int(rest[0]), rest[1:], scratch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
