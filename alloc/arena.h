@@ -32,7 +32,7 @@
  * Cost: a run is two locked instructions to get, two to give back, three more
  * when a threshold is crossed.  A batch of elements: two, each way.
  * Source: Netty's PoolArena and PoolChunkList.
- * Spec: tla/Bands.tla (BandsReborn), tla/Subpage.tla (SubpageReborn). */
+ * Spec: tla/Bands.tla, tla/Subpage.tla. */
 
 #include <stdbool.h>
 #include <stdint.h>

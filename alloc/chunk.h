@@ -37,7 +37,7 @@
  *     usage   ..25   1..50  25..75 50..100 75..100 100
  *
  * Progress: lock-free.  Cost: one locked instruction to reserve, one to return.
- * Spec: tla/Bands.tla, tla/PageTree.tla (TreeGuard).
+ * Spec: tla/Bands.tla, tla/PageTree.tla.
  * Scenario: verify/chunk_retirement.c. */
 
 #include <stdbool.h>
@@ -196,7 +196,7 @@ uint32_t linn_chunk_slot_limit(void);
 
 /* Makes an owned slot LIVE in `arena`, with `used` pages that the owner has
  * claimed in its tree already.  Its fields are written, and its place names the
- * slot (BandsReborn: birth is place, guard, hint).  The band it is born in. */
+ * slot (tla/Bands.tla: birth is place, guard, hint).  The band it is born in. */
 uint32_t linn_chunk_born(struct linn_chunk *chunk,
                          const struct linn_bands *bands, uint32_t arena,
                          uint32_t used);

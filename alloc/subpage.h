@@ -29,7 +29,7 @@
  * more for each further word.
  * Source: Netty's PoolSubpage; the guard is LRMalloc's anchor with a bitmap in
  * place of the linked list, so that a free touches no payload.
- * Spec: tla/Subpage.tla (SubpageReborn).  Scenario: verify/subpage_retirement.c */
+ * Spec: tla/Subpage.tla.  Scenario: verify/subpage_retirement.c */
 
 #include <stdbool.h>
 #include <stddef.h>

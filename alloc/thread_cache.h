@@ -43,7 +43,7 @@
  * Cost: a hit is no locked instruction; a refill or flush of a batch two to four.
  * Source: Bonwick and Adams, Magazines and Vmem (USENIX 2001); Netty's
  * PoolThreadCache for classes, bounds and the sweep.
- * Spec: tla/ThreadCache.tla (CacheRevoke).  Scenario: verify/cache_revocation.c */
+ * Spec: tla/ThreadCache.tla.  Scenario: verify/cache_revocation.c */
 
 #include <stdbool.h>
 #include <stddef.h>

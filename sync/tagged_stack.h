@@ -23,7 +23,7 @@
  *
  * Progress: lock-free.  Cost: one 16-byte compare-and-swap each.
  * Signals: any handler (not in the twin).
- * Spec: tla/SubpageReborn.tla pops step by step; variant "notag" fails.
+ * Spec: tla/TaggedStack.tla, and as a part tla/Subpage.tla; "notag" fails in both.
  * Checked by: sync/tagged_stack_test.cc (a stack without tag is caught). */
 
 #include <stdbool.h>

@@ -58,7 +58,7 @@
  * child only.
  * Signals: everything here may be called from a handler; see above.  A handler
  * that leaves this module by longjmp has lost it for its thread: slow, correct.
- * Spec: tla/CacheRevoke.tla (Kill, AdoptDead, Reuse).
+ * Spec: tla/ThreadCache.tla (Kill, SeizeDead, Reuse).
  * Checked by: sync/thread_registry_test.cc, sync/thread_fork_test.cc. */
 
 #include <pthread.h>
