@@ -4,6 +4,9 @@
     check.py run JAR MANIFEST SUITE MODULE [SHARE]
         runs the models of a module and suite, fails over any difference;
         SHARE is i/n: every n-th of them, from the i-th
+    check.py classes JAR OUT
+        writes TLC's classes as the Java run-time keeps them in memory, which
+        saves a third of the time of a model that takes a second
     check.py write JAR MANIFEST [SUITE|MODEL...]
         runs them ("small" if nothing is named), writes the figures found into
         the manifest, and the table into README.md
@@ -44,6 +47,43 @@ def die(why):
 # ---- TLC ----
 
 
+def classes_flags():
+    """The archive that Bazel made; where it does not fit, Java ignores it."""
+    path = os.environ.get("TLC_CLASSES", "")
+    if not path or not os.path.exists(path) or os.path.getsize(path) == 0:
+        return []
+    return ["-XX:SharedArchiveFile=" + os.path.realpath(path), "-Xshare:auto"]
+
+
+def write_classes(jar, out):
+    """Of a run of TLC on a module of one state.  Without Java an empty file:
+    it is the tests that fail then, and say what to install."""
+    java = shutil.which("java")
+    out = os.path.abspath(out)
+    open(out, "w").close()
+    if java is None or not jar.endswith(".jar"):
+        return
+    with tempfile.TemporaryDirectory() as work:
+        with open(os.path.join(work, "Warm.tla"), "w") as f:
+            f.write("---- MODULE Warm ----\n"
+                    "EXTENDS Naturals, Sequences, FiniteSets, TLC\n"
+                    "VARIABLE x\n"
+                    "Init == x = [a |-> {1}, b |-> <<1>>]\n"
+                    "Next == x' = [x EXCEPT !.a = {2} \\union @] "
+                    "/\\ Len(x.b) = 1\n"
+                    "Small == Cardinality(x.a) < 9\n====\n")
+        with open(os.path.join(work, "Warm.cfg"), "w") as f:
+            f.write("INIT Init\nNEXT Next\nINVARIANT Small\n")
+        archive = os.path.join(work, "classes")
+        model = {"expected": "passes", "config": "Warm.cfg", "module": "Warm"}
+        command = tlc_command(os.path.realpath(jar), work, model, False)
+        command.insert(1, "-XX:ArchiveClassesAtExit=" + archive)
+        subprocess.run(command, cwd=work, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        if os.path.exists(archive):
+            shutil.copyfile(archive, out)
+
+
 def tlc_command(jar, work, model, large):
     java = shutil.which("java")
     if java is None:
@@ -57,6 +97,7 @@ def tlc_command(jar, work, model, large):
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
         *speed,
+        *classes_flags(),
         "-Duser.home=" + work,
         "-Djava.io.tmpdir=" + work,
         "-cp",
@@ -226,7 +267,7 @@ def run(jar, manifest_path, suite, module, share):
     if not models:
         die("no %s model of %s in the manifest" % (suite, module))
     for model in models:
-        found, text = run_tlc(os.path.abspath(jar), folder, model)
+        found, text = run_tlc(os.path.realpath(jar), folder, model)
         say(model, found)
         faults = faults_of(model, found)
         for fault in faults:
@@ -370,6 +411,8 @@ def main(arguments):
         run(*rest[:4], share=rest[4] if len(rest) == 5 else "1/1")
     elif command == "write" and len(rest) >= 2:
         write(rest[0], rest[1], rest[2:])
+    elif command == "classes" and len(rest) == 2:
+        write_classes(*rest)
     elif command == "table" and len(rest) >= 2:
         check_table(rest[0], rest[1], rest[2:])
     else:
