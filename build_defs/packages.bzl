@@ -18,6 +18,7 @@ LINN_PACKAGES = [
     "//verify/gates",
     "//verify/mutants",
     "//verify/planted",
+    "//verify/trace",
 ]
 
 SOURCES = ["%s:sources" % p for p in LINN_PACKAGES]

@@ -151,6 +151,14 @@ Reserve(t) ==                                                     \* SP.A1
             /\ UNCHANGED <<sp, class, stack, top, link, seen>>
   /\ UNCHANGED <<bits, next, head, chunk, runs, live, births, base>>
 
+\* It had seen nothing free, which may be otherwise by now: the code does not
+\* look again before it takes the top off.
+NothingFree(t) ==                                                 \* SP.H1
+  /\ Is(t, "reserve") /\ Go(t, "pop")
+  /\ sp' = Set(sp, t, Nil) /\ seen' = Set(seen, t, Nil)
+  /\ top' = Set(top, t, NoTop)
+  /\ UNCHANGED <<shared, class, stack, link, owed>>
+
 \* Some of the bits that are owed; their elements are handed out.
 Claim(t) ==                                                       \* SP.A2
   LET r == sp[t] IN
@@ -367,7 +375,8 @@ ChunkBorn(t) ==                                                   \* CH.B1
 Next ==
   \E t \in Threads :
     \/ \E c \in Classes, s \in {0, 1} : LookAtTop(t, c, s) \/ Collect(t, c, s)
-    \/ LookAtGuard(t) \/ StillTop(t) \/ Reserve(t) \/ Claim(t)
+    \/ LookAtGuard(t) \/ StillTop(t) \/ Reserve(t)
+    \/ NothingFree(t) \/ Claim(t)
     \/ PopLook(t) \/ PopLink(t) \/ Pop(t)
     \/ Unlist(t) \/ Retire(t) \/ Keep(t)
     \/ PushLook(t) \/ PushLink(t) \/ Push(t)
