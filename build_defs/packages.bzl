@@ -19,6 +19,7 @@ LINN_PACKAGES = [
     "//verify/mutants",
     "//verify/planted",
     "//verify/trace",
+    "//verify/probes",
 ]
 
 SOURCES = ["%s:sources" % p for p in LINN_PACKAGES]
