@@ -53,14 +53,15 @@ struct linn_tagged_stack {
      *   TS.H1 look   load   relaxed  hint, may be torn; the cas decides
      *   TS.H4 first  load   acquire  pairs TS.P1  the link that is read next is
      *                                not older than this head
-     *   TS.P1 push   cas    acq_rel  pairs TS.H4 TS.O1 TS.O2 TS.T1  the contents
-     *                                are there before it can be popped
+     *   TS.P1 push   cas    acq_rel  pairs TS.H4 TS.O1 TS.O2 TS.T1 TS.T2
+     *                                the contents are there before a pop
      *   TS.O1 pop    cas    acq_rel  pairs TS.P1  the pusher is done with it
      *   TS.O2 all    cas    acq_rel  pairs TS.P1  the same for the whole list
      *   TS.H3 empty  load   relaxed  hint that decides nothing
      *   TS.T1 look   load   acquire  pairs TS.P1  the top's contents
-     *   TS.T2 still  load   relaxed  after the acquire loads of TS.T1 and of what
-     *                                the caller read meanwhile */
+     *   TS.T2 still  load   acquire  pairs TS.P1  the tag is loaded after the node:
+     *                                loaded before it, the two could come from
+     *                                different heads and still look the same */
     sync_pair head;
 } LINN_ALIGNED_LINE;
 
@@ -158,7 +159,8 @@ static inline bool linn_tagged_stack_look(const struct linn_tagged_stack *s,
  * first look fails here: its two halves never were a head.) */
 static inline bool linn_tagged_stack_is_still(const struct linn_tagged_stack *s,
                                               const struct linn_top *top) {
-    sync_pair_value now = sync_pair_load_relaxed(&s->head); /* TS.T2 */
+    /* TS.T2 acquire, pairs with TS.P1: the node, then the tag. */
+    sync_pair_value now = sync_pair_load_acquire(&s->head);
     return now.low == top->head.low && now.high == top->head.high;
 }
 
