@@ -238,6 +238,8 @@ def linn_shared_library(name, deps, version_script, linkopts = [], visibility = 
             "-Wl,-soname," + name,
             "-Wl,--version-script,$(location %s)" % version_script,
             "-Wl,-z,defs",
+            # Threads that end call back into it, so it may not be unmapped.
+            "-Wl,-z,nodelete",
             "-Wl,--as-needed",
             "-pthread",
         ] + linkopts,
