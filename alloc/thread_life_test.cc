@@ -164,12 +164,14 @@ TEST_F(ThreadLifeTest, AnIdleThreadsCacheCanBeTaken) {
 // Thieves rob busy threads all the while: nothing is lost, nothing is doubled.
 TEST_F(ThreadLifeTest, ThievesAndOwners) {
     std::atomic<bool> stop{false};
+    std::atomic<uint64_t> raids{0};
     std::vector<std::thread> threads;
     for (int t = 0; t < 3; t++) {
         threads.emplace_back([&, t] {
             std::vector<unsigned char *> held(64, nullptr);
             unsigned seed = static_cast<unsigned>(t) + 1;
-            for (int i = 0; i < 300000 / kScale; i++) {
+            // The thieves may start late: wait for them with something to take.
+            for (int i = 0; i < 300000 / kScale || raids < 10; i++) {
                 seed = seed * 1664525u + 1013904223u;
                 unsigned char *&p = held[seed >> 8 & 63];
                 if (p != nullptr) {
@@ -189,7 +191,6 @@ TEST_F(ThreadLifeTest, ThievesAndOwners) {
         });
     }
     std::vector<std::thread> thieves;
-    std::atomic<uint64_t> raids{0};
     for (int t = 0; t < 2; t++) {
         thieves.emplace_back([&] {
             linn_free(linn_alloc(pool_, 10));
