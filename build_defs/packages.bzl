@@ -18,8 +18,8 @@ LINN_PACKAGES = [
     "//verify/gates",
     "//verify/mutants",
     "//verify/planted",
-    "//verify/trace",
     "//verify/probes",
+    "//verify/trace",
 ]
 
 SOURCES = ["%s:sources" % p for p in LINN_PACKAGES]
