@@ -182,7 +182,7 @@ Collect(t, c, s) ==                                               \* TS.H3
   /\ class' = Set(class, t, c) /\ stack' = Set(stack, t, s)
   /\ UNCHANGED <<shared, sp, top, link, seen, owed>>
 
-PopLook(t) ==                                                     \* TS.H1
+PopLook(t) ==                                                     \* TS.H4
   /\ Is(t, "pop")
   /\ IF Head(t).top = Nil THEN Rest(t)
      ELSE Go(t, "poplink") /\ SeesHead(t)

@@ -97,11 +97,11 @@ Push(t) ==                                                        \* TS.P1
 
 \* ---- pop ----
 
-PopTop(t) ==                                                      \* TS.H1
+PopTop(t) ==                                                      \* TS.H4
   /\ Goto(t, "idle", "poptag") /\ SeesTop(t)
   /\ UNCHANGED <<head, next, link, hand, node, wasIn>>
 
-PopTag(t) ==                                                      \* TS.H1
+PopTag(t) ==                                                      \* TS.H4
   /\ Goto(t, "poptag", IF seen[t].top = Nil THEN "idle" ELSE "poplink")
   /\ SeesTag(t)
   /\ UNCHANGED <<head, next, link, hand, node, wasIn>>

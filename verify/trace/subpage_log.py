@@ -190,7 +190,7 @@ class World:
                     self.pc[t] = "idle" if listed else "push"
                 else:
                     self.put("look", t, r, self.guard(after))
-            elif label == "TS.H1" and fn.endswith("_pop"):
+            elif label == "TS.H4" and fn.endswith("_pop"):
                 if pc == "reserve":
                     self.put("nothing", t)
                 elif after == 0:

@@ -2,8 +2,9 @@
  * classes in one arena, every labelled step of the subpages logged to stdout.
  *
  * Class 1 cuts a page into two elements and class 2 has one, as the classes A and
- * B of tla/Subpage.tla; the arena has one chunk, which lives on.  Runs until the
- * log has EVENTS lines. */
+ * B of tla/Subpage.tla; the arena has one chunk, which lives on.  No operation
+ * begins after the log has EVENTS lines, and those that have begun are logged to
+ * their end. */
 
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +16,8 @@
 #include "verify/trace/traced.h"
 
 #define THREADS  3
-#define HELD_MAX 4
+#define HELD_MAX 2
+#define TAIL     10000 /* of the operations that are still under way */
 
 struct entry {
     const char *label, *function;
@@ -44,7 +46,8 @@ void linn_trace_enter(void) {
 
 void linn_trace_leave(const char *label, const char *function, const void *word,
                       uint64_t before, uint64_t after, uint64_t tag, int done) {
-    if (me >= 0 && used < limit) {
+    if (me >= 0) {
+        if (used == limit + TAIL) abort();
         struct entry e = {label, function, word, before, after, tag, me, done};
         entries[used++] = e;
     }
@@ -59,12 +62,14 @@ static bool goes_on(void) {
 }
 
 static uint64_t seed;
+static pthread_barrier_t start;
 
 static void *work(void *number) {
     me = (int)(intptr_t)number;
     dice = seed * 1000003 + (uint64_t)me;
     void *held[3][HELD_MAX];
     uint32_t count[3] = {0};
+    (void)pthread_barrier_wait(&start);
     while (goes_on()) {
         uint32_t c = 1 + roll(2);
         uint32_t what = roll(8);
@@ -98,7 +103,7 @@ int main(int argc, char **argv) {
     if (argc != 3) return 2;
     seed = strtoull(argv[1], NULL, 10);
     limit = strtoull(argv[2], NULL, 10);
-    entries = calloc(limit, sizeof *entries);
+    entries = calloc(limit + TAIL, sizeof *entries);
     linn_fixture_core(&core, &arena, 1, 4096, 6);
     core.geometry.classes = 2;
     set_class(1, 2);
@@ -108,6 +113,7 @@ int main(int argc, char **argv) {
     if (first == NULL || entries == NULL) return 1;
     if (!linn_arena_give_groups(linn_chunk_of(first), first)) return 1;
     pthread_t threads[THREADS];
+    if (pthread_barrier_init(&start, NULL, THREADS) != 0) return 1;
     for (int t = 0; t < THREADS; t++) {
         if (pthread_create(&threads[t], NULL, work, (void *)(intptr_t)t) != 0) {
             return 1;
