@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Everything that must hold before a change is taken, on a clean checkout.
 
-  .ci/run                 the steps that every change must pass
-  .ci/run --all           those, the other configurations, soak, a bare root
+  .ci/run                 all of them
   .ci/run --list          names the steps
   .ci/run STEP ...        those steps alone
 
@@ -65,14 +64,9 @@ BARE = (
 )
 
 STEPS = [
-    # the two commands of the README
+    # The two commands of the README.
     Step("compare", ["./bazelw", "run", "//stress:compare"], 8, expect="jemalloc"),
     test("test"),
-]
-
-# What `.ci/run --all` and `.ci/run STEP` run besides: not yet shown to pass as a
-# whole on a clean machine.
-MORE = [
     test("tsan", "--config=tsan", *SLOW),
     test("asan", "--config=asan", *SLOW),
     test("ubsan", "--config=ubsan", *SLOW),
@@ -83,7 +77,7 @@ MORE = [
     soak("tsan"),
     soak("asan"),
     soak("chaos"),
-    # the README's two commands again where nothing is installed
+    # The README's two commands again where nothing is installed.
     Step("bare Debian 12",
          ["build_defs/bare_root.sh", "--suite", "bookworm", "--", "bash", "-ec", BARE],
          25, not_here=77),
@@ -193,20 +187,17 @@ def run(step, folder):
 
 def main(names):
     if names == ["--list"]:
-        for step in STEPS + MORE:
+        for step in STEPS:
             print(f"{step.name}: {' '.join(step.command)}")
         return 0
-    known = [s.name for s in STEPS + MORE]
-    wanted = STEPS + MORE if names else STEPS
-    if names == ["--all"]:
-        names = []
+    known = [s.name for s in STEPS]
     for name in names:
         if name not in known:
             print(f"no step '{name}'; there are: {', '.join(known)}", file=sys.stderr)
             return 2
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        for step in wanted:
+        for step in STEPS:
             if not names or step.name in names:
                 p, f = run(step, pathlib.Path(folder))
                 passed, failed = passed + p, failed + f
