@@ -134,12 +134,16 @@ static char *read_all(int fd, double until, bool (*give_up)(void),
     return NULL;
 }
 
+/* What the child said, on one line: the reason need not be what it said first. */
 static void read_errors(int fd, char *text, size_t size) {
     ssize_t length = pread(fd, text, size - 1, 0);
     if (length < 0) length = 0;
     text[length] = 0;
     while (length > 0 && text[length - 1] == '\n') {
         text[--length] = 0;
+    }
+    for (char *end = text; (end = strchr(end, '\n')) != NULL;) {
+        *end = ' ';
     }
 }
 

@@ -72,7 +72,7 @@ static void print_row(const struct contest *c, size_t load, size_t i) {
         return;
     }
     if (r->failure[0] != 0) {
-        printf(" failed: %.*s\n", (int)strcspn(r->failure, "\n"), r->failure);
+        printf(" failed: %.400s\n", r->failure);
         return;
     }
     if (r->samples == 0) {

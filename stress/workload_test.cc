@@ -205,7 +205,8 @@ TEST(CanaryTest, EveryByteOfTheEndsIsGuarded) {
     lane.run = &run;
     lane.subject = &s;
     size_t looked_at = 0;
-    for (uint32_t size : {0, 1, 7, 8, 9, 63, 64, 127, 128, 129, 200, 1000}) {
+    for (uint32_t size :
+         {0u, 1u, 7u, 8u, 9u, 63u, 64u, 127u, 128u, 129u, 200u, 1000u}) {
         stress_block b = {g_shared, size, 5};
         stress_canary_write(&lane, &b);
         stress_canary_check(&lane, &b);
@@ -264,7 +265,7 @@ TEST(SizesTest, ProxyHasTheStatedShares) {
     for (uint32_t s : sizes) {
         sum += s;
     }
-    EXPECT_NEAR(sum / STRESS_SIZES, 2534, 150);
+    EXPECT_NEAR(sum / int{STRESS_SIZES}, 2534, 150);
 }
 
 TEST(SizesTest, GatewayIsLogNormal) {
