@@ -648,11 +648,16 @@ TEST(ArenaGrowthTest, WhoComesBackLaterFindsTheFirstOnesChunk) {
 }
 
 // Between the last look and the publication lie a few instructions, in which a
-// second thread may do the same: then one chunk more is live.
+// second thread may do the same: then one chunk more is live.  Chaos yields in
+// between, so that a third and fourth may come, and seldom all seven.
 TEST(ArenaGrowthTest, NoStampede) {
     long extra;
     stampede(kBursts, /*in_turn=*/false, &extra);
+#if LINN_CHAOS
+    EXPECT_LE(extra, 4 * kBursts);
+#else
     EXPECT_LE(extra, kBursts);
+#endif
 }
 
 // ---- giving back ----

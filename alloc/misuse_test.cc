@@ -93,7 +93,7 @@ TEST_F(MisuseDeathTest, PrintsOneLineAndAborts) {
     EXPECT_EXIT(linn_misuse_report("linn_free", At(0xabcdef0), At(0xabcdef0),
                                    SIZE_MAX, "already free", "class 1"),
                 testing::KilledBySignal(SIGABRT),
-                "^linn: linn_free\\(0xabcdef0\\): already free: block "
+                "(^|\n)linn: linn_free\\(0xabcdef0\\): already free: block "
                 "0xabcdef0 of 18446744073709551615 bytes \\(class 1\\)\n$");
 }
 

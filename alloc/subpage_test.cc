@@ -480,7 +480,10 @@ TEST(SubpageTest, RetirementHandsTheRunToOneThread) {
     std::vector<std::thread> threads;
     for (int t = 0; t < kThreads; t++) {
         threads.emplace_back([&, t] {
-            for (int i = 0; i < kRounds; i++) {
+            // A use that finds the subpage popped takes nothing.
+            for (int i = 0;
+                 i < kRounds || (uses.load() < kRounds && i < 100 * kRounds);
+                 i++) {
                 use(1 + static_cast<uint32_t>(i + t) % 3);
                 if (i % 4 == t) collect();
             }
