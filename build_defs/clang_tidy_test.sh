@@ -28,7 +28,7 @@ grep -q misc-redundant-expression "$TEST_TMPDIR/log" || fail "the planted bad fi
 
 # The analyzer gives up a function after so many states; with its own limit the
 # largest files take two to four times as long.
-limit=(-Xclang -analyzer-config -Xclang max-nodes=40000)
+limit=(-Xclang -analyzer-config -Xclang max-nodes=10000)
 one() {
     local log
     log=$($tool --quiet "${limit[@]/#/--extra-arg=}" "$1" -- "${flags[@]}" -iquote . 2>&1) || {
