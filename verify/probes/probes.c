@@ -81,16 +81,18 @@ static void order_workers(const struct linn_probe_operation *o, uint64_t rip,
     }
 }
 
-static uint64_t base_resident;
-
-static void look_at_growth(const struct linn_probe_operation *o, uint64_t rip) {
+/* `at_stop` was resident when the victim was stopped here.  What it touched itself
+ * on its way to here (a chunk's first pages, a huge page of the kernel's) is not
+ * growth while it stands. */
+static void look_at_growth(const struct linn_probe_operation *o, uint64_t rip,
+                           uint64_t at_stop) {
     for (int i = 0; i < GROWTH_BURSTS; i++)
         order_workers(o, rip, LINN_PROBE_BURST);
     uint64_t first = linn_probe_resident(&tracer);
     for (int i = 0; i < GROWTH_BURSTS; i++)
         order_workers(o, rip, LINN_PROBE_BURST);
     uint64_t last = linn_probe_resident(&tracer);
-    uint64_t growth = last > base_resident ? last - base_resident : 0;
+    uint64_t growth = last > at_stop ? last - at_stop : 0;
     uint64_t slope = last > first ? last - first : 0;
     if (growth > sum.growth_max) sum.growth_max = growth;
     if (slope > sum.flat_max) sum.flat_max = slope;
@@ -100,10 +102,12 @@ static void look_at_growth(const struct linn_probe_operation *o, uint64_t rip) {
 static void probe(const struct linn_probe_operation *o,
                   const struct user_regs_struct *at) {
     sum.probed++;
+    bool look = sum.probed % GROWTH_EVERY == 0;
+    uint64_t at_stop = look ? linn_probe_resident(&tracer) : 0;
     order_workers(o, at->rip, LINN_PROBE_ALL);
     sum.threads++;
     sum.forks++;
-    if (sum.probed % GROWTH_EVERY == 0) look_at_growth(o, at->rip);
+    if (look) look_at_growth(o, at->rip, at_stop);
     if (linn_probe_signal(&tracer, at) == LINN_PROBE_BLOCKED) {
         found_blocked(o, at->rip, "its own signal handler");
     }
@@ -117,7 +121,6 @@ static uint64_t run(uint32_t index, uint64_t stride, uint64_t phase,
     const struct linn_probe_operation *o = &linn_probe_operations[index];
     memset(visits, 0, sizeof visits);
     linn_probe_catch(&tracer, index);
-    base_resident = linn_probe_resident(&tracer);
     linn_probe_control(&tracer, LINN_PROBE_LEDGER, 0);
     uint64_t before = tracer.mail->ledger.field[o->field];
     enum linn_probe_where where = LINN_PROBE_OWN;
@@ -201,7 +204,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "FAILED: the locked twin blocked nobody\n");
         return 1;
     }
-    uint64_t floor = deep ? 15000 : 2000;
+    uint64_t floor = deep ? 150000 : 2000;
     if (sum.probed < floor || sum.signals != sum.probed ||
         sum.forks != sum.probed || sum.threads != sum.probed ||
         sum.growth_looks < floor / GROWTH_EVERY) {
