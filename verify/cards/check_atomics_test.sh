@@ -1,13 +1,13 @@
 #!/bin/sh
 # The cards of alloc/ and sync/ and the code tell one story; and each planted fault in
-# a copy is reported with its file.
+# a copy is reported with its file and line.
 set -eu
 script=$1
 python3 "$script" --labels-min 150 --sites-min 250 alloc sync
 
 copy=$TEST_TMPDIR/copy
 found=0
-planted() { # NAME FILE SED-SCRIPT TEXT-OF-THE-REPORT
+planted() { # NAME FILE SED-SCRIPT TEXT-OF-THE-REPORT [FILE-OF-THE-REPORT]
     rm -rf "$copy"
     mkdir "$copy"
     cp -RL alloc sync "$copy"
@@ -21,8 +21,9 @@ planted() { # NAME FILE SED-SCRIPT TEXT-OF-THE-REPORT
         echo "planted $1 was not found" >&2
         exit 1
     fi
-    if ! grep -q "$4" "$TEST_TMPDIR/out"; then
-        echo "planted $1: the report does not say '$4':" >&2
+    where=${5:-$2}
+    if ! grep -Eq "^$copy/$where:[0-9]+: .*$4" "$TEST_TMPDIR/out"; then
+        echo "planted $1: no report of $where and a line says '$4':" >&2
         head -5 "$TEST_TMPDIR/out" >&2
         exit 1
     fi
@@ -32,12 +33,13 @@ planted() { # NAME FILE SED-SCRIPT TEXT-OF-THE-REPORT
 
 planted "one order weakened" alloc/subpage.c \
     's/cas_release_relaxed(/cas_relaxed_relaxed(/' 'SP.F1'
-planted "one label deleted" alloc/chunk.c 's/CH\.R1 acq_rel/acq_rel/' 'CH.R1'
+planted "one label deleted" alloc/chunk.c 's/CH\.R1 acq_rel/acq_rel/' 'CH.R1' \
+    alloc/chunk.h
 planted "one pair removed" alloc/page_tree.h \
     's/pairs PT.C2 PT.U2/pairs PT.U2/' 'PT.C2'
 planted "one call without a label" alloc/huge.c \
     '$a void linn_x(sync_u64 *w);\nvoid linn_x(sync_u64 *w) {\n\n\n\n\n\n    sync_u64_store_relaxed(w, 1);\n}' \
-    'alloc/huge.c:.*label'
+    'label'
 planted "one card without a site" alloc/subpage.h \
     's/^     \*   SP.P1 note .*/&\n     *   SP.X9 gone   load   relaxed  nobody does this/' \
     'SP.X9'

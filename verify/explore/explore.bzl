@@ -17,7 +17,7 @@ _DATA = [
     "//verify:sources",
 ]
 
-def explore_test(name, scenario, options, tags = [], size = "small"):
+def explore_test(name, scenario, options, tags = [], size = "small", shard_count = None):
     """Makes a test that explores one scenario.
 
     Args:
@@ -26,6 +26,7 @@ def explore_test(name, scenario, options, tags = [], size = "small"):
       options: of main.c.
       tags: such as manual.
       size: of the test.
+      shard_count: parts that sample with seeds of their own.
     """
     sh_test(
         name = name,
@@ -33,6 +34,7 @@ def explore_test(name, scenario, options, tags = [], size = "small"):
         srcs = ["explore.py"],
         args = ["$(location :checker_archive)", "scenario", scenario] + options,
         data = _DATA,
+        shard_count = shard_count,
         tags = _TAGS + tags,
     )
 

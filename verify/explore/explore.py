@@ -46,6 +46,15 @@ SEARCH = {
     else ["--mode=pct", "--depth=5", "--executions=20000"]
     for name in SOURCES
 }
+SEARCH["spare_chunk"] = SEARCH["spare_chunk"] + ["--rounds=3"]
+
+
+def shard():
+    """(index, count) of this part of a test that Bazel has cut up."""
+    if "TEST_SHARD_STATUS_FILE" in os.environ:
+        pathlib.Path(os.environ["TEST_SHARD_STATUS_FILE"]).touch()
+    return (int(os.environ.get("TEST_SHARD_INDEX", 0)),
+            int(os.environ.get("TEST_TOTAL_SHARDS", 1)))
 
 
 def run(*command, **options):
@@ -69,7 +78,9 @@ def build(checker, root, name, out):
 
 def explore(checker, name, options, scratch):
     program = build(checker, ".", name, scratch / name)
-    return subprocess.run([str(program)] + options).returncode
+    index, count = shard()
+    seed = [f"--seed={index + 1}"] if count > 1 else []
+    return subprocess.run([str(program)] + options + seed).returncode
 
 
 def changed_copy(script, scratch):
@@ -94,9 +105,7 @@ def kill(checker, name, script, scratch):
     """What the checker says of a mutant; None if it finds nothing."""
     root = changed_copy(script, scratch)
     program = build(checker, root, name, scratch / f"{root.name}.bin")
-    rounds = ["--rounds=3"] if name == "spare_chunk" else []
-    done = subprocess.run([str(program)] + SEARCH[name] + rounds, capture_output=True,
-                          text=True)
+    done = subprocess.run([str(program)] + SEARCH[name], capture_output=True, text=True)
     shutil.rmtree(root)
     found = re.search(r"FAILED: (.*)", done.stdout)
     return found.group(1) if found and done.returncode == 1 else None
