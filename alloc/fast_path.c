@@ -34,7 +34,7 @@ static inline uint64_t begin(struct linn_ref *ref, struct linn_body **body,
     *body = ref->body; /* never NULL where mine was not 0 */
     /* TC.C1 relaxed: a thief that changed ctl before its heavy barrier is seen
      * here, or sees us busy there. */
-    *ours = sync_u64_load_relaxed(&(*body)->ctl) == mine;
+    *ours = sync_u64_load_relaxed_is(&(*body)->ctl, mine);
     return mine;
 #endif
 }
@@ -59,19 +59,27 @@ static inline bool pop(struct linn_body *body, size_t c, void **block) {
 #if !LINN_BARE
     if (unlikely(sync_owned_decrement(&body->left))) return false; /* TC.L1 */
 #endif
-    *block = sync_ptr_load_relaxed(&m->slot[n - 1]); /* MG.L1 */
-    sync_u64_store_relaxed(&m->count, n - 1);        /* MG.S1 */
+    *block = sync_ptr_load_relaxed(linn_magazine_top(m, n)); /* MG.L1 */
+    sync_owned_add(&m->count, -1);                           /* MG.S1 */
     return true;
 }
 
-static inline bool push(struct linn_body *body, size_t c, void *block) {
-    struct linn_magazine *m = body->loaded[c];
+static inline bool push(struct linn_magazine *m, void *block) {
     uint64_t n = sync_u64_load_relaxed(&m->count); /* MG.L1 */
     if (unlikely(n == m->limit)) return false;
-    sync_ptr_store_relaxed(&m->slot[n], block); /* MG.S1 */
-    sync_compiler_barrier();                    /* slot, then count */
-    sync_u64_store_relaxed(&m->count, n + 1);   /* MG.S1 */
+    sync_ptr_store_relaxed(linn_magazine_free_slot(m, n), block); /* MG.S1 */
+    sync_compiler_barrier();      /* slot, then count */
+    sync_owned_add(&m->count, 1); /* MG.S1 */
     return true;
+}
+
+/* body->loaded of the entry's class, for the default pool's entries; said so that
+ * no shift is made. */
+static inline struct linn_magazine *loaded_of(struct linn_body *body,
+                                              size_t entry) {
+    char *loaded = (char *)body->loaded;
+    return *(struct linn_magazine **)(void *)(loaded +
+                                              entry * (sizeof(void *) / 2));
 }
 
 static inline void mark_taken(void *block) {
@@ -94,17 +102,18 @@ static inline void mark_freed(void *block) {
 static inline __attribute__((always_inline)) void *alloc_here(
     struct linn_ref *ref, const struct linn_geometry *g, linn_pool *pool,
     size_t size) {
-    size_t c;
-    if (__builtin_expect(size <= LINN_TABLE_LIMIT, 1)) {
-        /* A size that no class has (tiny chunks) gets class 0, whose magazine is
-         * empty for ever. */
-        c = g->small_table[(size + 15) >> LINN_TABLE_STEP_SHIFT];
+    size_t index;
+    if (__builtin_expect(size <= LINN_FINE_MAX, 1)) {
+        index = linn_fine_index(size);
     } else {
-        if (unlikely(size > g->class_bytes_max)) {
+        if (unlikely(size > g->table_bytes_max)) {
             return linn_alloc_slow(pool, size, 0);
         }
-        c = g->large_table[linn_large_index(size)];
+        index = linn_coarse_index(size);
+        sync_opaque(index); /* else clang unites the branches' shifts into one
+                               by a variable, with its operands on both */
     }
+    size_t c = g->table[index];
     struct linn_body *body = NULL;
     bool ours;
     uint64_t mine = begin(ref, &body, &ours);
@@ -137,11 +146,12 @@ void *linn_alloc(linn_pool *pool, size_t size) {
 }
 
 static __attribute__((noinline)) void free_to(void *block, size_t entry) {
-    struct linn_ref *ref = &linn_tls.caches->ref[entry >> 8];
+    struct linn_ref *ref = &linn_tls.caches->ref[linn_entry_pool(entry)];
     struct linn_body *body = NULL;
     bool ours;
     uint64_t mine = begin(ref, &body, &ours);
-    if (unlikely(!ours) || unlikely(!push(body, entry & 0xff, block))) {
+    if (unlikely(!ours) ||
+        unlikely(!push(body->loaded[linn_entry_class(entry)], block))) {
         linn_free_slow(block, mine);
         return;
     }
@@ -176,7 +186,7 @@ void linn_free(void *block) {
     struct linn_body *body = NULL;
     bool ours;
     uint64_t mine = begin(ref, &body, &ours);
-    if (unlikely(!ours) || unlikely(!push(body, entry, block))) {
+    if (unlikely(!ours) || unlikely(!push(loaded_of(body, entry), block))) {
         linn_free_slow(block, mine);
         return;
     }

@@ -38,8 +38,8 @@ static struct block block_at(const void *p) {
     uintptr_t address = (uintptr_t)p;
     uint32_t entry = linn_page_map_get(p);
     if (entry == 0) return b;
-    uint32_t c = entry & 0xff;
-    b.core = &linn_pool_cores[entry >> 8];
+    uint32_t c = linn_entry_class(entry);
+    b.core = &linn_pool_cores[linn_entry_pool(entry)];
     if (c == LINN_MAP_GROUPS || c == LINN_MAP_HUGE) {
         if (address & (((uintptr_t)1 << LINN_MAP_SHIFT) - 1)) return b;
         b.chunk = linn_chunk_of(p);
@@ -80,7 +80,7 @@ static const char *explain(const void *p, const void **block, size_t *bytes) {
     for (; at >= base; at -= (uintptr_t)1 << LINN_MAP_SHIFT) {
         uint32_t entry = linn_page_map_get((const void *)at);
         if (entry == 0) continue;
-        uint32_t c = entry & 0xff;
+        uint32_t c = linn_entry_class(entry);
         const struct linn_geometry *geometry = &chunk->pool->geometry;
         uintptr_t start = at;
         size_t size;

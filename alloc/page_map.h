@@ -4,7 +4,8 @@
 /* page_map: from an address to what linn knows of it, without touching the
  * memory there.
  *
- *     entry  one 16-bit word for each 4 KiB of address space: pool:8 | class:8
+ *     entry  one 16-bit word for each 4 KiB of address space:
+ *            pool:8 | class:7 | 0
  *            0 is "not ours", so map, bounds and class are one load
  *     slot   one 32-bit word for each granule of 1 MiB: the chunk's slot + 1
  *
@@ -41,9 +42,19 @@ extern "C" {
 #define LINN_ADDRESS_BITS 47
 #endif
 
+/* The class stands doubled in an entry: so the place of a pointer of it is one
+ * scaled operand, and so is that of a pair of words, indexed by pool as well. */
+#define LINN_MAP_CLASSES 128
+static inline uint32_t linn_entry_class(size_t entry) {
+    return (uint32_t)(entry & 0xff) >> 1;
+}
+static inline uint32_t linn_entry_pool(size_t entry) {
+    return (uint32_t)(entry >> 8);
+}
+
 /* Classes above LINN_CLASSES_MAX that only the map knows. */
-#define LINN_MAP_GROUPS 0xfd /* first page of a run of whole groups */
-#define LINN_MAP_HUGE   0xfe /* first page of a huge block */
+#define LINN_MAP_GROUPS 126 /* first page of a run of whole groups */
+#define LINN_MAP_HUGE   127 /* first page of a huge block */
 
 /* ATOMIC limit, entries of the flat table that exist (address >> 12); 0 until
  * then, and for ever in the two-level form
@@ -71,7 +82,7 @@ struct linn_page_map {
     sync_u64 limit;
     sync_ptr flat;
 };
-extern struct linn_page_map linn_page_map;
+extern struct linn_page_map linn_page_map __attribute__((visibility("hidden")));
 
 /* Decides the form; idempotent, any thread.  It cannot fail: the root of the
  * two-level form is static, its leaves are made by linn_page_map_add. */

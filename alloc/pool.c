@@ -43,23 +43,20 @@ static linn_pool *handle_of(uint32_t id, uint64_t generation) {
 static void build_checks(const struct linn_pool_core *core) {
     const struct linn_geometry *g = &core->geometry;
     for (uint32_t c = 1; c <= g->classes; c++) {
-        struct linn_class_check *check =
-            &linn_class_checks[linn_map_entry(core, c)];
+        sync_u64 *check = &linn_class_checks.of[linn_map_entry(core, c)];
         uint64_t mask =
             (UINT64_C(1) << (g->page_shift + g->of[c].run_order)) - 1;
         /* A run that is not cut has one slot: no offset but 0 is a start. */
         uint64_t size = g->of[c].elements > 0 ? g->of[c].size : mask + 1;
-        sync_u64_store_relaxed(&check->mask, mask); /* CC.N1 */
-        sync_u64_store_relaxed(&check->inverse,
-                               UINT64_MAX / size + 1); /* CC.N1 */
+        sync_u64_store_relaxed(&check[1], mask);                  /* CC.N1 */
+        sync_u64_store_relaxed(&check[0], UINT64_MAX / size + 1); /* CC.N1 */
     }
 }
 
 static void clear_checks(const struct linn_pool_core *core) {
     for (uint32_t c = 1; c <= core->geometry.classes; c++) {
-        struct linn_class_check *check =
-            &linn_class_checks[linn_map_entry(core, c)];
-        sync_u64_store_relaxed(&check->inverse, 0); /* CC.N1 */
+        sync_u64 *check = &linn_class_checks.of[linn_map_entry(core, c)];
+        sync_u64_store_relaxed(&check[0], 0); /* CC.N1 */
     }
 }
 

@@ -18,6 +18,7 @@
 
 #include "alloc/chunk.h"
 #include "alloc/linn.h"
+#include "alloc/page_map.h"
 #include "alloc/size_class.h"
 #include "sync/atomic.h"
 #include "sync/cacheline.h"
@@ -123,7 +124,8 @@ struct linn_pool_core {
     struct linn_tally tally LINN_ALIGNED_LINE;
 };
 
-extern struct linn_pool_core linn_pool_cores[LINN_POOLS_MAX];
+extern struct linn_pool_core linn_pool_cores[LINN_POOLS_MAX]
+    __attribute__((visibility("hidden")));
 
 /* What the fast path of linn_free asks of a page's entry: is this address the
  * start of a slot?  For an offset in the aligned run, offset * inverse < inverse
@@ -131,27 +133,30 @@ extern struct linn_pool_core linn_pool_cores[LINN_POOLS_MAX];
  * 2019).  An entry that no class has, and 0 before all, has inverse 0, so that the
  * answer is always no. */
 
-/* ATOMIC inverse and mask, written before the pool is LIVE
+/* ATOMIC of[entry] and of[entry + 1], the inverse and the mask of the entry's
+ * class, written before the pool is LIVE
  *   CC.N1 build  store  relaxed  PC.L1 publishes it; a free has the pointer from
  *                                somebody who had it from an alloc
  *   CC.R1 ask    load   relaxed */
-struct linn_class_check {
-    sync_u64 inverse;
-    sync_u64 mask;
+struct linn_class_checks {
+    sync_u64 of[LINN_POOLS_MAX * LINN_MAP_CLASSES * 2];
 };
-extern struct linn_class_check linn_class_checks[LINN_POOLS_MAX << 8];
-
-/* Whether p may be the start of a slot of the class that `entry` names. */
-static inline bool linn_starts_slot(size_t entry, uintptr_t p) {
-    const struct linn_class_check *check = &linn_class_checks[entry];
-    uint64_t inverse = sync_u64_load_relaxed(&check->inverse); /* CC.R1 */
-    uint64_t mask = sync_u64_load_relaxed(&check->mask);       /* CC.R1 */
-    return (p & mask) * inverse < inverse;
-}
+extern struct linn_class_checks linn_class_checks
+    __attribute__((visibility("hidden")));
 
 static inline uint32_t linn_map_entry(const struct linn_pool_core *core,
                                       uint32_t size_class) {
-    return core->id << 8 | size_class;
+    return core->id << 8 | size_class << 1;
+}
+
+/* Whether p may be the start of a slot of the class that `entry` names. */
+static inline bool linn_starts_slot(size_t entry, uintptr_t p) {
+    const sync_u64 *check = linn_class_checks.of;
+    sync_opaque(check); /* else gcc shifts and adds where one lea would do */
+    check += entry;
+    uint64_t inverse = sync_u64_load_relaxed(&check[0]); /* CC.R1 */
+    uint64_t mask = sync_u64_load_relaxed(&check[1]);    /* CC.R1 */
+    return (p & mask) * inverse < inverse;
 }
 
 #ifdef __cplusplus

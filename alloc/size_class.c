@@ -142,24 +142,30 @@ static void add_class(struct linn_geometry *g, uint32_t size,
     g->classes = number;
 }
 
-/* The largest n of large_table[index]; the inverse of linn_large_index. */
-static size_t large_index_last(uint32_t index) {
-    return (size_t)(5 + index % 4) << (index / 4 + 10);
+static void fill_table(struct linn_geometry *g) {
+    uint32_t c = 1;
+    g->table_bytes_max = g->class_bytes_max < LINN_COARSE_MAX
+                             ? g->class_bytes_max
+                             : LINN_COARSE_MAX;
+    for (size_t n = 0; n <= LINN_FINE_MAX; n += 1 << LINN_FINE_SHIFT) {
+        while (g->of[c].size < n)
+            c++;
+        g->table[linn_fine_index(n)] = (uint8_t)c;
+    }
+    size_t step = (size_t)1 << LINN_COARSE_SHIFT;
+    for (size_t n = LINN_FINE_MAX + step; n <= g->table_bytes_max; n += step) {
+        while (g->of[c].size < n)
+            c++;
+        g->table[linn_coarse_index(n)] = (uint8_t)c;
+    }
 }
 
-static void fill_tables(struct linn_geometry *g) {
-    uint32_t c = 1;
-    for (uint32_t i = 0; i <= LINN_TABLE_LIMIT / 16; i++) {
-        while (c < g->classes && g->of[c].size < 16 * i)
-            c++;
-        g->small_table[i] = (uint8_t)c;
-    }
-    for (uint32_t i = 0; i < LINN_CLASSES_MAX; i++) {
-        if (large_index_last(i) > g->class_bytes_max) break;
-        while (g->of[c].size < large_index_last(i))
-            c++;
-        g->large_table[i] = (uint8_t)c;
-    }
+uint32_t linn_class_beyond_table(const struct linn_geometry *g, size_t n) {
+    /* Pages above 8 KiB have classes here, at most four to a doubling. */
+    uint32_t c = g->table[LINN_TABLE_ENTRIES - 1];
+    while (g->of[c].size < n)
+        c++;
+    return c;
 }
 
 void linn_geometry_init(struct linn_geometry *g,
@@ -183,7 +189,7 @@ void linn_geometry_init(struct linn_geometry *g,
         size =
             options->power_of_two ? next_power_of_two(size) : next_fine(size);
     }
-    fill_tables(g);
+    fill_table(g);
     LINN_INVARIANT(linn_geometry_is_valid(g));
 }
 

@@ -33,7 +33,7 @@
  *     (S4)  run_pages <= 2^run_order <= 64
  *
  * Everything here is immutable once linn_geometry_init has returned.
- * Cost: class_of is one load up to 4 KiB, five more instructions above.
+ * Cost: class_of is one load, three more instructions above 4 KiB.
  * Checked: size_class_test, for each page size, chunk order and alignment. */
 
 #include <stdbool.h>
@@ -45,11 +45,20 @@ extern "C" {
 #endif
 
 /* Classes are numbered from 1; 0 means "no class" everywhere. */
-#define LINN_CLASSES_MAX      64
-#define LINN_ELEMENTS_MAX     512
-#define LINN_GROUP_PAGES      64
-#define LINN_TABLE_STEP_SHIFT 4 /* bytes per entry of small_table: 16 */
-#define LINN_TABLE_LIMIT      4096
+#define LINN_CLASSES_MAX  64
+#define LINN_ELEMENTS_MAX 512
+#define LINN_GROUP_PAGES  64
+
+/* The table of classes has an entry for each 16 bytes up to 4 KiB and for each
+ * KiB from there to 512 KiB, where every class ends at a whole KiB. */
+#define LINN_FINE_SHIFT    4
+#define LINN_FINE_MAX      ((size_t)4096)
+#define LINN_COARSE_SHIFT  10
+#define LINN_COARSE_MAX    ((size_t)512 << 10)
+#define LINN_COARSE_BEHIND (LINN_FINE_MAX >> LINN_FINE_SHIFT)
+#define LINN_TABLE_ENTRIES                                         \
+    (LINN_COARSE_BEHIND + (LINN_COARSE_MAX >> LINN_COARSE_SHIFT) - \
+     (LINN_FINE_MAX >> LINN_COARSE_SHIFT) + 1)
 
 struct linn_size_class {
     uint32_t size;      /* bytes of an element or of the run itself */
@@ -69,28 +78,34 @@ struct linn_geometry {
     size_t page_bytes;
     size_t chunk_bytes;
     size_t class_bytes_max; /* size of the highest class */
-    /* small_table[(n + 15) / 16] is the class of n <= 4096. */
-    uint8_t small_table[LINN_TABLE_LIMIT / 16 + 1];
-    /* large_table[linn_large_index(n)] is the class of a larger n. */
-    uint8_t large_table[LINN_CLASSES_MAX];
+    size_t table_bytes_max; /* class_bytes_max, as far as the table goes */
+    uint8_t table[LINN_TABLE_ENTRIES]; /* of linn_fine_index or coarse_index */
     struct linn_size_class of[LINN_CLASSES_MAX]; /* of[0] is all zero */
 };
 
-/* Index of the quarter-doubling that n > 4096 falls in: 0 for 4097..5120, 1 for
- * 5121..6144, ... 27 for 458,753..524,288. */
-static inline uint32_t linn_large_index(size_t n) {
-    n -= 1;
-    /* 63 - x written as 63 ^ x: one instruction (bsr) and not three. */
-    uint32_t log2 = 63u ^ (uint32_t)__builtin_clzll((unsigned long long)n);
-    return (log2 << 2) + (uint32_t)(n >> (log2 - 2) & 3) - 48;
+/* Where the table has the class of n <= LINN_FINE_MAX. */
+static inline size_t linn_fine_index(size_t n) {
+    return (n + ((1 << LINN_FINE_SHIFT) - 1)) >> LINN_FINE_SHIFT;
 }
 
-/* The class of n bytes, n <= class_bytes_max; 0 for a larger n <= 4096. */
+/* And of a larger n <= LINN_COARSE_MAX.  The part before it is added to n, so that
+ * rounding up and skipping that part are one addition. */
+static inline size_t linn_coarse_index(size_t n) {
+    size_t skip = LINN_COARSE_BEHIND - (LINN_FINE_MAX >> LINN_COARSE_SHIFT);
+    return (n + (skip << LINN_COARSE_SHIFT) + ((1 << LINN_COARSE_SHIFT) - 1)) >>
+           LINN_COARSE_SHIFT;
+}
+
+/* The class of n, table_bytes_max < n <= class_bytes_max. */
+uint32_t linn_class_beyond_table(const struct linn_geometry *g, size_t n);
+
+/* The class of n bytes, n <= class_bytes_max. */
 static inline uint32_t linn_class_of(const struct linn_geometry *g, size_t n) {
-    if (__builtin_expect(n <= LINN_TABLE_LIMIT, 1)) {
-        return g->small_table[(n + 15) >> LINN_TABLE_STEP_SHIFT];
+    if (__builtin_expect(n <= LINN_FINE_MAX, 1)) {
+        return g->table[linn_fine_index(n)];
     }
-    return g->large_table[linn_large_index(n)];
+    if (n > g->table_bytes_max) return linn_class_beyond_table(g, n);
+    return g->table[linn_coarse_index(n)];
 }
 
 /* The smallest class of at least n bytes whose elements all begin at multiples

@@ -177,29 +177,43 @@ TEST(SizeClassTest, NettysCasesInTheFineSet) {
     EXPECT_EQ(linn_class_of(&g, 0), 1u);
 }
 
-TEST(SizeClassTest, LargeIndexIsTheQuarterDoubling) {
-    EXPECT_EQ(linn_large_index(4097), 0u);
-    EXPECT_EQ(linn_large_index(5120), 0u);
-    EXPECT_EQ(linn_large_index(5121), 1u);
-    EXPECT_EQ(linn_large_index(6144), 1u);
-    EXPECT_EQ(linn_large_index(458753), 27u);
-    EXPECT_EQ(linn_large_index(524288), 27u);
-    EXPECT_EQ(linn_large_index(524289), 28u);
-    EXPECT_EQ(linn_large_index(4 * kKiB * kKiB), 39u);
-    uint32_t before = linn_large_index(4097);
+TEST(SizeClassTest, TableHasOneEntryForEachStep) {
+    EXPECT_EQ(linn_fine_index(0), 0u);
+    EXPECT_EQ(linn_fine_index(1), 1u);
+    EXPECT_EQ(linn_fine_index(4096), 256u);
+    EXPECT_EQ(linn_coarse_index(4097), 257u);
+    EXPECT_EQ(linn_coarse_index(5120), 257u);
+    EXPECT_EQ(linn_coarse_index(5121), 258u);
+    EXPECT_EQ(linn_coarse_index(LINN_COARSE_MAX), LINN_TABLE_ENTRIES - 1);
+    size_t before = 0;
     uint64_t walked = 0;
-    for (size_t n = 4098; n <= 4 * kKiB * kKiB; n++) {
-        uint32_t index = linn_large_index(n);
-        ASSERT_TRUE(index == before || index == before + 1) << n;
-        // It steps behind m * 2^j with m in {4, 5, 6, 7}.
-        size_t m = n - 1;
-        while (m % 2 == 0 && m > 7)
-            m /= 2;
-        ASSERT_EQ(index != before, m <= 7) << n;
+    for (size_t n = 1; n <= LINN_COARSE_MAX; n++) {
+        bool fine = n <= LINN_FINE_MAX;
+        size_t index = fine ? linn_fine_index(n) : linn_coarse_index(n);
+        // It steps behind each multiple of the step.
+        bool steps = (n - 1) % (fine ? 16 : 1024) == 0;
+        ASSERT_EQ(index, before + (steps ? 1 : 0)) << n;
         before = index;
         walked++;
     }
-    ExpectWalked("large indices", walked, 4000000);
+    ExpectWalked("table indices", walked, LINN_COARSE_MAX);
+}
+
+// Pages above 8 KiB have classes that the table does not reach.
+TEST(SizeClassTest, ClassesBeyondTheTable) {
+    linn_geometry_options o = DefaultOptions();
+    o.page_bytes = 64 * kKiB;
+    linn_geometry g = Make(o);
+    ASSERT_EQ(g.class_bytes_max, 4096 * kKiB);
+    ASSERT_EQ(g.table_bytes_max, 512 * kKiB);
+    uint64_t walked = 0;
+    for (size_t n = 512 * kKiB + 1; n <= g.class_bytes_max; n++) {
+        uint32_t c = linn_class_of(&g, n);
+        ASSERT_GE(g.of[c].size, n);
+        ASSERT_LT(g.of[c - 1].size, n);
+        walked++;
+    }
+    ExpectWalked("sizes beyond the table", walked, 3584 * kKiB);
 }
 
 struct Shape {
@@ -437,10 +451,10 @@ TEST(SizeClassTest, ValidityNoticesEachBrokenRule) {
     const linn_geometry good = Make(DefaultOptions());
     linn_geometry g = good;
     ASSERT_TRUE(linn_geometry_is_valid(&g));
-    g.small_table[10]++;  // S1
+    g.table[linn_fine_index(160)]++;  // S1
     EXPECT_FALSE(linn_geometry_is_valid(&g));
     g = good;
-    g.large_table[3]--;  // S1
+    g.table[linn_coarse_index(8192)]--;  // S1
     EXPECT_FALSE(linn_geometry_is_valid(&g));
     g = good;
     g.alignment = 32;  // S2

@@ -71,6 +71,20 @@ struct linn_magazine {
     sync_ptr slot[];
 };
 
+/* &m->slot[n], and &m->slot[n - 1] with n > 0: said in bytes, and counted from the
+ * word before the slots, so that gcc neither adds to n nor takes off it. */
+static inline sync_ptr *linn_magazine_free_slot(struct linn_magazine *m,
+                                                uint64_t n) {
+    char *counted = (char *)m + n * sizeof(sync_ptr);
+    size_t before = offsetof(struct linn_magazine, slot);
+    return (sync_ptr *)(void *)(counted + before);
+}
+
+static inline const sync_ptr *linn_magazine_top(const struct linn_magazine *m,
+                                                uint64_t n) {
+    return (const sync_ptr *)(const void *)&m->limit + n;
+}
+
 static inline size_t linn_magazine_bytes(uint32_t slots) {
     return sizeof(struct linn_magazine) + slots * sizeof(void *);
 }

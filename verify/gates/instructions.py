@@ -2,7 +2,7 @@
 """Counts the instructions of a cached pair, and fails when they grow.
 
   instructions.py PAIR BARE BASELINE          the gate
-  instructions.py PAIR BARE BASELINE --write  prints the baseline's new text
+  instructions.py PAIR BARE BASELINE --write  makes what it counted the baseline
   instructions.py ... --save FILE             also writes down what it counted
   instructions.py ... --from FILE             judges that, and counts nothing
 
@@ -82,7 +82,9 @@ def main():
             json.dump(found, f)
     if "--write" in sys.argv:
         baselines[compiler] = found
-        print(json.dumps(baselines, indent=2, sort_keys=True))
+        with open(baseline_file, "w", encoding="utf-8") as f:
+            f.write(json.dumps(baselines, indent=2, sort_keys=True) + "\n")
+        print(f"{baseline_file}: {compiler}, {len(found)} figures")
         return
     baseline = baselines.get(compiler, {})
     faults = []
