@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Runs TLC on the models of manifest.json and compares what it finds.
 
-    check.py run JAR MANIFEST SUITE MODULE [SHARE]
-        runs the models of a module and suite, fails over any difference;
-        SHARE is i/n: every n-th of them, from the i-th
+    check.py run JAR MANIFEST SUITE MODULE
+        runs the models of a module and suite, fails over any difference; with
+        ManyModels.class in the environment's TLC_MANY those that take seconds
+        share one Java run-time
+    check.py many JAR SOURCE OUT
+        compiles ManyModels.java
     check.py classes JAR OUT
         writes TLC's classes as the Java run-time keeps them in memory, which
         saves a third of the time of a model that takes a second
@@ -22,7 +25,8 @@ how many states it was the first to generate, and how many it generated, that is
 how often it was taken.  An action that was never taken is not tested by its
 model, and fails it, whatever the manifest says.
 
-TLC runs with one worker, so that every figure is the same each time.
+TLC runs with one worker, so that every figure is the same each time.  A model
+with "alone" (those of liveness) never shares a Java run-time.
 """
 
 import json
@@ -35,6 +39,7 @@ import tempfile
 import time
 
 JAVA_NEEDED = "java is not here: apt-get install default-jre-headless"
+JAVAC_NEEDED = "javac is not here: apt-get install default-jdk-headless"
 TABLE_BEGIN = "<!-- made by `bazel run //tla:manifest`: begin -->"
 TABLE_END = "<!-- end -->"
 FLOOR_SMALL = {"depth": 5, "states": 20}  # a model below is no test
@@ -84,7 +89,20 @@ def write_classes(jar, out):
             shutil.copyfile(archive, out)
 
 
-def tlc_command(jar, work, model, large):
+def compile_many(jar, source, out):
+    """Without the compiler an empty file, as above."""
+    javac = shutil.which("javac")
+    open(out, "w").close()
+    if javac is None or not jar.endswith(".jar"):
+        return
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run(
+            [javac, "-Xlint:all", "-Werror", "-cp", jar, "-d", work, source],
+            check=True)
+        shutil.copyfile(os.path.join(work, "ManyModels.class"), out)
+
+
+def java_command(work, class_path, large):
     java = shutil.which("java")
     if java is None:
         die(JAVA_NEEDED)
@@ -101,20 +119,31 @@ def tlc_command(jar, work, model, large):
         "-Duser.home=" + work,
         "-Djava.io.tmpdir=" + work,
         "-cp",
-        jar,
-        "tlc2.TLC",
+        class_path,
+    ]
+
+
+def tlc_arguments(work, model):
+    return [
         "-workers",
         "1",
         "-fp",
         "0",
         *(["-coverage", "600"] if model["expected"] == "passes" else []),
+        # Liveness when all states are there: else it is asked for by the clock.
+        *(["-lncheck", "final"] if model.get("alone") else []),
         "-metadir",
-        os.path.join(work, "states"),
+        os.path.join(work, "states", model["config"]),
         "-cleanup",
         "-config",
         model["config"],
         model["module"],
     ]
+
+
+def tlc_command(jar, work, model, large):
+    return (java_command(work, jar, large) + ["tlc2.TLC"] +
+            tlc_arguments(work, model))
 
 
 def last_int(pattern, text):
@@ -160,31 +189,61 @@ def actions_of(text):
     return actions
 
 
+def copy_models(folder, work, models):
+    for name in os.listdir(folder):
+        if name.endswith(".tla"):
+            shutil.copy(os.path.join(folder, name), work)
+    for model in models:
+        shutil.copy(os.path.join(folder, "models", model["config"]), work)
+
+
+def output_of(command, work):
+    return subprocess.run(
+        command,
+        cwd=work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True).stdout
+
+
 def run_tlc(jar, folder, model):
     large = model["suite"] == "deep"
     begin = time.monotonic()
     base = os.environ.get("TEST_TMPDIR")
     with tempfile.TemporaryDirectory(dir=base) as work:
-        for name in os.listdir(folder):
-            if name.endswith(".tla"):
-                shutil.copy(os.path.join(folder, name), work)
-        config = os.path.join(folder, "models", model["config"])
-        shutil.copy(config, work)
-        done = subprocess.run(
-            tlc_command(jar, work, model, large),
-            cwd=work,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True)
-    text = done.stdout
+        copy_models(folder, work, [model])
+        text = output_of(tlc_command(jar, work, model, large), work)
+    return found_in(model, text, time.monotonic() - begin), text
+
+
+def run_many(jar, many, folder, models):
+    """The same of each, from one Java run-time.  Those that pass come first:
+    a violation might leave something over in it."""
+    models = sorted(models, key=lambda m: m["expected"] != "passes")
+    base = os.environ.get("TEST_TMPDIR")
+    with tempfile.TemporaryDirectory(dir=base) as work:
+        copy_models(folder, work, models)
+        class_path = jar + ":" + os.path.dirname(os.path.realpath(many))
+        command = java_command(work, class_path, False) + ["ManyModels"]
+        for i, model in enumerate(models):
+            command += ["--"] if i else []
+            command += [model["name"]] + tlc_arguments(work, model)
+        text = output_of(command, work)
+    for model in models:
+        end = re.search(r"(?m)^@@ %s ([\d.]+)\n" % model["name"], text)
+        if end is None:
+            print(text)
+            die("%s: TLC did not finish" % model["name"])
+        own, text = text[:end.start()], text[end.end():]
+        yield model, found_in(model, own, float(end.group(1))), own
+
+
+def found_in(model, text, seconds):
     log = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
     if log:
         with open(os.path.join(log, model["name"] + ".log"), "w") as f:
             f.write(text)
-    found = {
-        "result": result_of(text),
-        "seconds": time.monotonic() - begin,
-    }
+    found = {"result": result_of(text), "seconds": seconds}
     if found["result"] is None:
         print(text)
         die("%s: TLC did not finish" % model["name"])
@@ -195,7 +254,7 @@ def run_tlc(jar, folder, model):
         found["actions"] = actions_of(text)
     else:
         found["depth"] = last_int(r"(?m)^State (\d+): ", text)
-    return found, text
+    return found
 
 
 # ---- comparing ----
@@ -254,7 +313,23 @@ def check_jar(jar):
         die(JAVA_NEEDED)
 
 
-def run(jar, manifest_path, suite, module, share):
+def may_share(model):
+    return model["suite"] == "small" and not model.get("alone", False)
+
+
+def results_of(jar, folder, models):
+    many = os.environ.get("TLC_MANY", "")
+    together = [m for m in models if many and may_share(m)]
+    if together:
+        if os.path.getsize(many) == 0:
+            die(JAVAC_NEEDED)
+        yield from run_many(jar, many, folder, together)
+    for model in models:
+        if model not in together:
+            yield (model, *run_tlc(jar, folder, model))
+
+
+def run(jar, manifest_path, suite, module):
     check_jar(jar)
     folder = os.path.dirname(os.path.abspath(manifest_path))
     bad = 0
@@ -262,12 +337,10 @@ def run(jar, manifest_path, suite, module, share):
         m for m in read_manifest(manifest_path)["models"]
         if m["suite"] == suite and m["module"] == module
     ]
-    first, step = (int(x) for x in share.split("/"))
-    models = models[first - 1::step]
     if not models:
         die("no %s model of %s in the manifest" % (suite, module))
-    for model in models:
-        found, text = run_tlc(os.path.realpath(jar), folder, model)
+    for model, found, text in results_of(
+            os.path.realpath(jar), folder, models):
         say(model, found)
         faults = faults_of(model, found)
         for fault in faults:
@@ -291,7 +364,7 @@ def as_json(manifest):
     for i, m in enumerate(manifest["models"]):
         parts = []
         for key in ("name", "module", "config", "suite", "what", "expected",
-                    "states", "depth"):
+                    "alone", "states", "depth"):
             if key in m:
                 parts.append('      "%s": %s' % (key, json.dumps(m[key])))
         if "actions" in m:
@@ -407,10 +480,12 @@ def check_table(manifest_path, readme, modules):
 
 def main(arguments):
     command, rest = (arguments + [""])[0], arguments[1:]
-    if command == "run" and len(rest) in (4, 5):
-        run(*rest[:4], share=rest[4] if len(rest) == 5 else "1/1")
+    if command == "run" and len(rest) == 4:
+        run(*rest)
     elif command == "write" and len(rest) >= 2:
         write(rest[0], rest[1], rest[2:])
+    elif command == "many" and len(rest) == 3:
+        compile_many(*rest)
     elif command == "classes" and len(rest) == 2:
         write_classes(*rest)
     elif command == "table" and len(rest) >= 2:
