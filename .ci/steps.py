@@ -15,6 +15,7 @@ has run.  The exit status is 0 only if nothing failed.
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ class Step:
         self.name = name
         self.command = command
         self.seconds_max = 60 * minutes
+        # A pattern that its output must have.
         self.expect = expect
         # The exit status that means: this machine cannot do it.
         self.not_here = not_here
@@ -74,7 +76,8 @@ def bare(version, suite):
 
 STEPS = [
     # The two commands of the README.
-    Step("compare", ["./bazelw", "run", "//stress:compare"], 8, expect="jemalloc"),
+    Step("compare", ["./bazelw", "run", "//stress:compare"], 8,
+         expect=r"^ +jemalloc +[0-9.]+ .*(\n.*)*^ +tcmalloc +[0-9.]+ "),
     test("test"),
     test("tsan", "--config=tsan", *SLOW),
     test("asan", "--config=asan", *SLOW),
@@ -186,9 +189,9 @@ def run(step, folder):
             text += "\nno test was run"
         if failed:
             ok = False
-    if step.expect and step.expect not in text:
+    if step.expect and not re.search(step.expect, text, re.MULTILINE):
         ok = False
-        text += f"\nnothing said '{step.expect}'"
+        text += f"\nnothing matches '{step.expect}'"
     lines = text.rstrip().splitlines()
     say("\n".join(lines[-400:] if not ok else lines[-40:]))
     what = f"{tests} tests, {passed} cases passed, {failed} failed; " if step.tests else ""
