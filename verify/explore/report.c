@@ -21,10 +21,12 @@ enum { SITES_MAX = EVENTS_MAX + 2 };
 static char texts[SITES_MAX][160];
 
 static void find_texts(const uintptr_t *site, int n) {
-    char self[512], *command = malloc(256 + (size_t)n * 20);
+    char self[512];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (command == NULL || length <= 0) return;
+    if (length <= 0) return;
     self[length] = '\0';
+    char *command = malloc(256 + (size_t)n * 20);
+    if (command == NULL) return;
     int at = sprintf(command, "addr2line -sfpe '%.400s'", self);
     for (int i = 0; i < n; i++) {
         /* The call is just before where it returns to. */
