@@ -61,17 +61,40 @@ static struct block block_at(const void *p) {
     return b;
 }
 
+/* What a message says of a block: where it is, and its class in words. */
+struct place {
+    const void *block; /* NULL: none of ours, or none any more */
+    size_t bytes;
+    char kind[24]; /* "class 17", "group run", "huge" */
+};
+
+static void name_class(struct place *at, uint32_t c) {
+    if (c == LINN_MAP_GROUPS) {
+        (void)linn_format(at->kind, sizeof at->kind, "group run");
+    } else if (c == LINN_MAP_HUGE) {
+        (void)linn_format(at->kind, sizeof at->kind, "huge");
+    } else {
+        (void)linn_format(at->kind, sizeof at->kind, "class %u", c);
+    }
+}
+
+static void report_place(const char *function, const void *p,
+                         const struct place *at, const char *what) {
+    linn_misuse_report(function, p, at->block, at->bytes, what,
+                       at->block == NULL ? NULL : at->kind);
+}
+
 /* The block that p lies inside of, by looking backward for the nearest entry.
  * Slow, racy, and only for messages. */
-static const char *explain(const void *p, const void **block, size_t *bytes) {
-    *block = NULL;
-    *bytes = 0;
+static const char *explain(const void *p, struct place *found) {
+    *found = (struct place){NULL, 0, ""};
     struct linn_chunk *chunk = linn_chunk_of(p);
     if (chunk == NULL) return "not a pointer of linn's";
     struct linn_guard g = linn_chunk_look(chunk);
     if (g.state == LINN_CHUNK_HUGE) {
-        *block = chunk->base;
-        *bytes = chunk->bytes;
+        found->block = chunk->base;
+        found->bytes = chunk->bytes;
+        name_class(found, LINN_MAP_HUGE);
         return "inside a block, not its start";
     }
     if (g.state != LINN_CHUNK_LIVE) return "already free: its chunk is gone";
@@ -99,8 +122,9 @@ static const char *explain(const void *p, const void **block, size_t *bytes) {
             size = k->size;
         }
         if ((uintptr_t)p - start >= size) break;
-        *block = (const void *)start;
-        *bytes = size;
+        found->block = (const void *)start;
+        found->bytes = size;
+        name_class(found, c);
         return start == (uintptr_t)p ? "already free"
                                      : "inside a block, not its start";
     }
@@ -108,10 +132,9 @@ static const char *explain(const void *p, const void **block, size_t *bytes) {
 }
 
 static void report_pointer(const char *function, const void *p) {
-    const void *block;
-    size_t bytes;
-    const char *what = explain(p, &block, &bytes);
-    linn_misuse_report(function, p, block, bytes, what, NULL);
+    struct place found;
+    const char *what = explain(p, &found);
+    report_place(function, p, &found, what);
 }
 
 /* ---- alloc ---- */
@@ -253,7 +276,9 @@ static bool may_use(const char *function, const struct block *b,
     }
     if (b->kind == KIND_SLOT && *(const uint64_t *)p == LINN_FREED_KEY &&
         is_free_already(b, p)) {
-        linn_misuse_report(function, p, p, b->bytes, "already free", NULL);
+        struct place here = {p, b->bytes, ""};
+        name_class(&here, b->size_class);
+        report_place(function, p, &here, "already free");
         return false;
     }
     return true;

@@ -3,8 +3,11 @@
 
 /* misuse: the one way in which linn stops a program that would corrupt memory.
  *
- *   linn: linn_free(0x7f12a4003040): already free: block 0x7f12a4003040 of 64
- *   bytes (class 1, element 65 of 512 of the subpage at 0x7f12a4002000)
+ *   linn: linn_free(0x7f12a4003048): inside a block, not its start: block
+ *   0x7f12a4003040 of 64 bytes (class 1)
+ *
+ * In brackets stands "class N", "group run" or "huge"; nothing where no block is
+ * left, as when the pages of the pointer are free.
  *
  * The message is one line, built without allocating and written with one
  * writev, so this may be called from a signal handler and with every structure

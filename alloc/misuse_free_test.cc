@@ -6,6 +6,7 @@
 #include <set>
 
 #include "alloc/linn_fixture.h"
+#include "alloc/pool_core.h"
 
 namespace {
 
@@ -93,7 +94,23 @@ int ForEachSize(
     return walked;
 }
 
-void ExpectFree(const Report &r, uintptr_t block, size_t size) {
+// The end of a message that names a block of `size` bytes.
+std::string KindOf(linn_pool *pool, size_t size) {
+    const linn_geometry &g = linn_pool_cores[AddressOf(pool) & 0xff].geometry;
+    if (Counters(pool).arenas > 0 && size <= g.class_bytes_max) {
+        return " (class " + std::to_string(linn_class_of(&g, size)) + ")";
+    }
+    bool grouped = Counters(pool).arenas > 0 && size <= g.chunk_bytes &&
+                   g.chunk_pages >= LINN_GROUP_PAGES;
+    return grouped ? " (group run)" : " (huge)";
+}
+
+void ExpectKind(const Report &r, const std::string &kind) {
+    EXPECT_EQ(r.message.substr(r.message.rfind(" (")), kind) << r.message;
+}
+
+void ExpectFree(linn_pool *pool, const Report &r, uintptr_t block,
+                size_t size) {
     EXPECT_EQ(r.count, 1);
     EXPECT_EQ(r.function, "linn_free");
     EXPECT_EQ(AddressOf(r.pointer), block);
@@ -103,6 +120,7 @@ void ExpectFree(const Report &r, uintptr_t block, size_t size) {
     if (r.block != nullptr) {
         EXPECT_EQ(AddressOf(r.block), block);
         EXPECT_EQ(r.block_size, size);
+        ExpectKind(r, KindOf(pool, size));
     }
 }
 
@@ -113,13 +131,13 @@ TEST(MisuseFreeTest, TwiceByOneThread) {
         linn_free(At(p));
         EXPECT_EQ(reports.Count(), 0);
         linn_free(At(p));
-        ExpectFree(reports.Take(), p, size);
+        ExpectFree(pool, reports.Take(), p, size);
         linn_free(At(p));
-        ExpectFree(reports.Take(), p, size);
+        ExpectFree(pool, reports.Take(), p, size);
         (void)linn_thread_flush();
         EXPECT_EQ(reports.Count(), 0);
         linn_free(At(p));  // after the flush
-        ExpectFree(reports.Take(), p, size);
+        ExpectFree(pool, reports.Take(), p, size);
     });
 }
 
@@ -131,14 +149,14 @@ TEST(MisuseFreeTest, ByTwoThreadsInTurn) {
         linn_free(At(p));
         OnThread([&] {
             linn_free(At(p));
-            ExpectFree(reports.Take(), p, size);
+            ExpectFree(pool, reports.Take(), p, size);
         });
         // And from a thread that has ended.
         uintptr_t q = AddressOf(linn_alloc(pool, size));
         OnThread([&] { linn_free(At(q)); });
         EXPECT_EQ(reports.Count(), 0);
         linn_free(At(q));
-        ExpectFree(reports.Take(), q, size);
+        ExpectFree(pool, reports.Take(), q, size);
     });
 }
 
@@ -157,7 +175,7 @@ TEST(MisuseFreeTest, WithThePayloadOverwritten) {
         linn_free(At(p));
         if (is_mapped && reports.Count() == 0) memset(At(p), 0xa5, size);
         (void)linn_thread_flush();
-        ExpectFree(reports.Take(), p, size);
+        ExpectFree(pool, reports.Take(), p, size);
         EXPECT_EQ(Counters(pool).cached_blocks, 0u);
     });
 }
@@ -173,7 +191,7 @@ TEST(MisuseFreeTest, OverwrittenAndFreedByAnother) {
         memset(At(p), 0x5a, size);
         OnThread([&] { linn_free(At(p)); });
         (void)linn_thread_flush();
-        ExpectFree(reports.Take(), p, size);
+        ExpectFree(pool, reports.Take(), p, size);
     });
 }
 
@@ -232,6 +250,7 @@ TEST(MisuseFreeTest, InsideABlock) {
                 EXPECT_EQ(AddressOf(r.block), p) << offset;
                 EXPECT_EQ(r.block_size, size) << offset;
                 EXPECT_EQ(r.what, "inside a block, not its start");
+                ExpectKind(r, KindOf(pool, size));
             }
         }
         EXPECT_TRUE(c.IsWhole());
@@ -396,12 +415,22 @@ TEST(MisuseFreeTest, AUsersWordIsNoMark) {
 // ---- the program stops ----
 
 TEST(MisuseFreeDeathTest, EachKindOfBlock) {
-    for (size_t size : {64u, 1000u, 20000u, 200000u, 600000u}) {
+    const std::pair<size_t, const char *> kBlocks[] = {
+        {64, "of 64 bytes \\(class 1\\)"},
+        {1000, "of 1024 bytes \\(class 17\\)"},
+        {20000, "of 20480 bytes \\(class 34\\)"},
+        {200000, "of 229376 bytes \\(class 48\\)"},
+        {600000, "of 1048576 bytes \\(group run\\)"},
+        {20000000, "of 20971520 bytes \\(huge\\)"}};
+    for (auto &[size, named] : kBlocks) {
         uintptr_t p = AddressOf(linn_alloc(nullptr, size));
         EXPECT_DEATH(linn_free(At(p + 8)),
-                     "linn: linn_free\\(0x[0-9a-f]+\\): inside a block, not "
-                     "its start: block 0x[0-9a-f]+ of [0-9]+ bytes");
+                     std::string("linn: linn_free\\(0x[0-9a-f]+\\): inside a "
+                                 "block, not its start: block 0x[0-9a-f]+ ") +
+                         named);
         linn_free(At(p));
+        // Nothing is left of a huge block to be named.
+        if (size > (16u << 20)) continue;
         EXPECT_DEATH(linn_free(At(p)), "linn: linn_free\\(.*already free");
         EXPECT_DEATH(
             {
