@@ -17,6 +17,13 @@
 
 namespace {
 
+// The library that ran is named.
+#if defined(LINN_LOCKED) && LINN_LOCKED
+const std::string kFree = "linn_locked_free";
+#else
+const std::string kFree = "linn_free";
+#endif
+
 struct Report {
     std::string function, what;
     const void *pointer = nullptr, *block = nullptr;
@@ -69,7 +76,7 @@ TEST(BadCallsTest, TwiceByOneThread) {
         linn_free(p);
         linn_free(Hidden(p));
         ASSERT_EQ(reports.size(), 1u) << size;
-        EXPECT_EQ(reports[0].function, "linn_free");
+        EXPECT_EQ(reports[0].function, kFree);
         EXPECT_EQ(reports[0].pointer, p);
         EXPECT_NE(
             (reports[0].what + " ")
@@ -199,8 +206,9 @@ TEST(BadCallsDeathTest, WithoutAHandlerTheProgramStops) {
     char *volatile p = Hidden(linn_alloc(nullptr, 100));
     linn_free(p);
     EXPECT_DEATH(linn_free(Hidden(p)),
-                 "linn: linn_free\\(0x[0-9a-f]+\\): already free: block "
-                 "0x[0-9a-f]+ of 112 bytes");
+                 "linn: " + kFree +
+                     "\\(0x[0-9a-f]+\\): already free: block 0x[0-9a-f]+ of "
+                     "112 bytes");
     int local = 0;
     EXPECT_DEATH(linn_free(Hidden(&local)), "not a pointer of linn's");
 }

@@ -231,7 +231,7 @@ static void *unmarked(void *block) {
 }
 
 void *linn_alloc_slow(linn_pool *pool, size_t size, uint64_t token) {
-    struct linn_pool_core *core = linn_pool_find(pool, "linn_alloc");
+    struct linn_pool_core *core = linn_pool_find(pool, LINN_NAME_OF(alloc));
     if (core == NULL) return NULL;
     return unmarked(take(core, size, 0, token));
 }
@@ -325,7 +325,7 @@ void linn_free_slow(void *p, uint64_t token) {
     if (p == NULL) return;
     int saved = errno;
     struct block b = block_at(p);
-    give("linn_free", p, &b, token);
+    give(LINN_NAME_OF(free), p, &b, token);
     errno = saved;
 }
 

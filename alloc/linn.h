@@ -184,7 +184,7 @@ bool linn_thread_flush(void) LINN_PUBLIC;
  * sentence, `block` is the start of the block that `pointer` lies in (NULL when
  * it is not linn's), `block_size` its size (0 likewise). */
 struct linn_misuse {
-    const char *function; /* "linn_free", ... */
+    const char *function; /* "linn_free", ...; "linn_locked_free" in the twin */
     const void *pointer;
     const void *block;
     size_t block_size;

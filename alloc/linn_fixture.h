@@ -29,6 +29,11 @@ constexpr bool kLockFree = false;
 constexpr bool kLockFree = true;
 #endif
 
+// What a report calls linn_<rest>: each library by its own name.
+inline std::string NameOf(const std::string &rest) {
+    return (kLockFree ? "linn_" : "linn_locked_") + rest;
+}
+
 inline linn_pool *Create(const linn_options *options = nullptr) {
     char error[256] = "";
     linn_pool *pool = linn_pool_create(options, error, sizeof error);

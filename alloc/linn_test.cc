@@ -268,19 +268,6 @@ TEST(LinnTest, CountersAddUp) {
     EXPECT_TRUE(linn_pool_destroy(pool, nullptr));
 }
 
-TEST(LinnDeathTest, ADeadPoolIsNamed) {
-    linn_pool *pool = Create(nullptr);
-    EXPECT_TRUE(linn_pool_destroy(pool, nullptr));
-    EXPECT_DEATH(linn_free(linn_alloc(pool, 10)), "linn_alloc.*no live pool");
-    EXPECT_DEATH((void)linn_pool_destroy(pool, nullptr), "no live pool");
-    // Also when its number has been given to another.
-    linn_pool *next = Create(nullptr);
-    EXPECT_NE(next, pool);
-    EXPECT_DEATH(linn_free(linn_alloc(pool, 10)), "no live pool");
-    linn_free(Filled(next, 10));
-    EXPECT_TRUE(linn_pool_destroy(next, nullptr));
-}
-
 TEST(LinnTest, TheDefaultPoolStays) {
     EXPECT_FALSE(linn_pool_destroy(nullptr, nullptr));
     linn_free(Filled(nullptr, 1));

@@ -31,6 +31,15 @@ struct linn_misuse_state {
 };
 extern struct linn_misuse_state linn_misuse_state;
 
+/* LINN_NAME_OF(free) is "linn_free", and "linn_locked_free" in the twin: a report
+ * names the library that ran, also from modules below the function, which the
+ * twin's renaming does not reach.  (In the function itself __func__ does so.) */
+#if defined(LINN_LOCKED) && LINN_LOCKED
+#define LINN_NAME_OF(rest) "linn_locked_" #rest
+#else
+#define LINN_NAME_OF(rest) "linn_" #rest
+#endif
+
 /* Reports `what` about `pointer` to the handler, or prints it and aborts.
  * Returns only when a handler is installed and returns.  `block` NULL: it lies
  * in no block of ours.  `detail` may be NULL; it is appended in brackets. */

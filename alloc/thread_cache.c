@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc/check.h"
+#include "alloc/misuse.h"
 #include "alloc/page_source.h"
 #include "sync/asym.h"
 #include "sync/reclaim.h"
@@ -229,7 +230,8 @@ static void empty_magazines(struct linn_body *body) {
         uint32_t n = magazine_take_all(m, blocks);
         if (m->limit != 0) m->limit = 0;
         if (n == 0) continue;
-        uint32_t given = linn_arena_give(core, i / 2, blocks, n, "linn_free");
+        uint32_t given =
+            linn_arena_give(core, i / 2, blocks, n, LINN_NAME_OF(free));
         linn_tally_own(&body->tally, LINN_TALLY_FLUSHED, given);
         linn_tally_own(&body->tally, LINN_TALLY_FLUSHES, 1);
     }
@@ -609,7 +611,7 @@ static void flush(struct linn_visit *v, struct linn_pool_core *core, uint32_t c,
     uint32_t n = magazine_take_all(m, blocks);
     if (n == 0) return;
     /* A block that was free already is not counted: its second free was none. */
-    uint32_t given = linn_arena_give(core, c, blocks, n, "linn_free");
+    uint32_t given = linn_arena_give(core, c, blocks, n, LINN_NAME_OF(free));
     count(v, core, LINN_TALLY_FLUSHED, given);
     count(v, core, LINN_TALLY_FLUSHES, 1);
 }
