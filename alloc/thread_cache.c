@@ -420,8 +420,10 @@ void linn_thread_cache_start(void) {
     linn_thread_registry_at_exit(at_thread_exit);
 }
 
-/* Slow calls between two attempts of a thread that could not register. */
-#define RETRY_CALLS 64
+/* Slow calls between two attempts of a thread that could not register.  Where all
+ * records there can be are taken, an attempt looks at 65,536 of them. */
+#define RETRY_CALLS      64
+#define RETRY_CALLS_FULL 4096
 
 static void try_register(void) {
     if (linn_thread_ended()) return;
@@ -438,7 +440,8 @@ static void try_register(void) {
     bool done = linn_tls.caches != &linn_no_caches;
     struct linn_thread *t = done ? NULL : linn_thread_register();
     if (t == NULL) {
-        if (!done) linn_tls.retry = RETRY_CALLS;
+        bool full = linn_thread_limit() == LINN_THREADS_MAX;
+        if (!done) linn_tls.retry = full ? RETRY_CALLS_FULL : RETRY_CALLS;
     } else {
         struct linn_caches *state =
             (struct linn_caches *)linn_thread_payload(t);
