@@ -215,11 +215,20 @@ TEST(BadCallsDeathTest, WithoutAHandlerTheProgramStops) {
 
 // ---- the table ----
 
+// What a call gets; one that is reported must also say that it did nothing.
 std::string Outcome(const std::function<std::string()> &call) {
     Recording recording;
     std::string result = call();
-    if (!reports.empty()) result = "stops the program: " + reports[0].what;
-    return result;
+    if (reports.empty()) return result;
+    EXPECT_EQ(reports.size(), 1u);
+    EXPECT_TRUE(result == "NULL" || result == "0" || result == "false" ||
+                result == "nothing")
+        << reports[0].what << " and yet " << result;
+    return "stops the program: " + reports[0].what;
+}
+
+std::string Bool(bool value) {
+    return value ? "true" : "false";
 }
 
 std::string Pointer(void *p) {
@@ -230,9 +239,28 @@ std::string Pointer(void *p) {
 
 std::string Table() {
     static char outside;
+    // What a failing call may not touch: `block`, every byte of it.
     char *block = Hidden(linn_alloc(nullptr, 100));
+    const size_t usable = linn_usable_size(block);
+    auto fill = [&] {
+        for (size_t i = 0; i < usable; i++)
+            block[i] = static_cast<char>(i * 7 + 1);
+    };
+    auto is_as_it_was = [&] {
+        for (size_t i = 0; i < usable; i++) {
+            if (block[i] != static_cast<char>(i * 7 + 1)) return false;
+        }
+        return linn_usable_size(block) == usable;
+    };
+    fill();
     char *freed = Hidden(linn_alloc(nullptr, 100));
     linn_free(freed);
+    char *freed_huge = Hidden(linn_alloc(nullptr, 20000000));
+    linn_free(freed_huge);
+    linn_pool *destroyed = linn_pool_create(nullptr, nullptr, 0);
+    EXPECT_TRUE(linn_pool_destroy(destroyed, nullptr));
+    linn_pool *in_use = linn_pool_create(nullptr, nullptr, 0);
+    char *in_it = Hidden(linn_alloc(in_use, 100));
     // Volatile: a compiler that sees these refuses them.
     volatile size_t most = SIZE_MAX, negative = static_cast<size_t>(-1) / 2 + 1;
     volatile size_t none = 0, uneven = 48;
@@ -258,8 +286,27 @@ std::string Table() {
         {"linn_realloc(pool, block, SIZE_MAX)",
          [&] {
              void *p = linn_realloc(nullptr, block, most);
-             return std::string(p == nullptr ? "NULL, the block is as it was"
-                                             : "a block");
+             std::string said = p == nullptr ? "NULL" : "a block";
+             return said + (is_as_it_was() ? ", the block is as it was"
+                                           : ", the block is changed");
+         }},
+        {"linn_realloc(pool, block, 0)",
+         [&] {
+             char *old = Hidden(linn_alloc(nullptr, 100));
+             uint64_t live = Live();
+             void *p = linn_realloc(nullptr, old, 0);
+             EXPECT_EQ(Live(), live);  // one for one
+             return Pointer(p);
+         }},
+        {"linn_realloc(pool, block + 8, 100)",
+         [&] {
+             return Pointer(linn_realloc(nullptr, Hidden(block) + 8, 100));
+         }},
+        {"linn_realloc(pool, freed, 100)",
+         [&] { return Pointer(linn_realloc(nullptr, Hidden(freed), 100)); }},
+        {"linn_realloc(pool, freed huge block, 100)",
+         [&] {
+             return Pointer(linn_realloc(nullptr, Hidden(freed_huge), 100));
          }},
         {"linn_realloc(pool, foreign, 100)",
          [] { return Pointer(linn_realloc(nullptr, Hidden(&outside), 100)); }},
@@ -283,28 +330,51 @@ std::string Table() {
              linn_free(Hidden(freed));
              return std::string("nothing");
          }},
+        {"linn_free(freed huge block)",
+         [&] {
+             linn_free(Hidden(freed_huge));
+             return std::string("nothing");
+         }},
         {"linn_usable_size(NULL)",
          [] { return std::to_string(linn_usable_size(nullptr)); }},
         {"linn_usable_size(foreign)",
          [] { return std::to_string(linn_usable_size(Hidden(&outside))); }},
+        {"linn_usable_size(block + 8)",
+         [&] { return std::to_string(linn_usable_size(Hidden(block) + 8)); }},
+        {"linn_usable_size(freed)",
+         [&] { return std::to_string(linn_usable_size(Hidden(freed))); }},
+        {"linn_usable_size(freed huge block)",
+         [&] { return std::to_string(linn_usable_size(Hidden(freed_huge))); }},
         {"linn_good_size(pool, SIZE_MAX)",
          [&] { return std::to_string(linn_good_size(nullptr, most)); }},
         {"linn_pool_destroy(NULL)",
-         [] {
-             return std::string(linn_pool_destroy(nullptr, nullptr) ? "true"
-                                                                    : "false");
+         [] { return Bool(linn_pool_destroy(nullptr, nullptr)); }},
+        {"linn_pool_destroy(pool with a live block)",
+         [&] {
+             size_t live = 0;
+             bool done = linn_pool_destroy(in_use, &live);
+             return Bool(done) + ", live blocks: " + std::to_string(live);
          }},
+        {"linn_pool_destroy(destroyed)",
+         [&] { return Bool(linn_pool_destroy(destroyed, nullptr)); }},
         {"linn_alloc(destroyed, 100)",
-         [] {
-             linn_pool *pool = linn_pool_create(nullptr, nullptr, 0);
-             (void)linn_pool_destroy(pool, nullptr);
-             return Pointer(linn_alloc(pool, 100));
+         [&] { return Pointer(linn_alloc(destroyed, 100)); }},
+        {"linn_alloc_aligned(destroyed, 64, 100)",
+         [&] { return Pointer(linn_alloc_aligned(destroyed, 64, 100)); }},
+        {"linn_realloc(destroyed, NULL, 100)",
+         [&] { return Pointer(linn_realloc(destroyed, nullptr, 100)); }},
+        {"linn_good_size(destroyed, 100)",
+         [&] { return std::to_string(linn_good_size(destroyed, 100)); }},
+        {"linn_pool_counters(destroyed)",
+         [&] {
+             linn_counters c{};
+             c.size = sizeof c;
+             return Bool(linn_pool_counters(destroyed, &c));
          }},
         {"linn_pool_counters(pool, unknown size)",
          [] {
              linn_counters c{};
-             return std::string(linn_pool_counters(nullptr, &c) ? "true"
-                                                                : "false");
+             return Bool(linn_pool_counters(nullptr, &c));
          }},
     };
     std::ostringstream out;
@@ -317,9 +387,14 @@ std::string Table() {
     int rows = 0;
     for (auto &row : kRows) {
         out << "| `" << row.call << "` | " << Outcome(row.run) << " |\n";
+        EXPECT_TRUE(is_as_it_was()) << row.call;
+        fill();
         rows++;
     }
     linn_free(block);
+    linn_free(in_it);
+    EXPECT_TRUE(linn_pool_destroy(in_use, nullptr));
+    EXPECT_EQ(Live(), 0u);
     out << "\n\"Stops the program\" is the message on stderr and abort(); a "
            "handler set with `linn_set_misuse_handler` gets\nit instead, and "
            "if "
