@@ -66,7 +66,9 @@ Work AllocateAndFree(linn_pool *pool, uint64_t seed) {
         EXPECT_NE(p, nullptr);
         if (p == nullptr) break;
         // An attempt to register looks at every record, so they are few.
-        if (i == 0) EXPECT_GT(linn_tls.retry, 1000u);
+        if (i == 0) {
+            EXPECT_GT(linn_tls.retry, 1000u);
+        }
         held.emplace_back();
         held.back().Write(p, linn_usable_size(p), random.Next());
         work.allocations++;
