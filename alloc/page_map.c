@@ -1,3 +1,4 @@
+#define SYNC_LAYER LINN_COUNT_PAGE_MAP
 #include "alloc/page_map.h"
 
 #include "alloc/check.h"
