@@ -15,7 +15,7 @@
  * The same header serves C11 and C++17 (an _Atomic member does not compile in
  * C++), gcc and clang, ThreadSanitizer and model checkers.  Every call site has
  * a label, and the header of the word it touches has the card of that label;
- * verify/check_atomics.py keeps the two in step.
+ * verify/cards/check_atomics.py keeps the two in step.
  *
  * Every operation first passes SYNC_POINT, where a build may look on:
  *   LINN_CHAOS    yields at random, so that rare interleavings become common;

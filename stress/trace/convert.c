@@ -144,7 +144,7 @@ static int gather(struct history *h, const struct raw_header *header,
     const struct raw_record *records = (const struct raw_record *)(header + 1);
     uint64_t room =
         (size - sizeof *header) / sizeof *records / RAW_CHUNK_RECORDS;
-    /* RC.C2 relaxed: nobody claims any more. */
+    /* RE.C2 relaxed: nobody claims any more. */
     uint64_t chunks = sync_u64_load_relaxed(&header->chunks_claimed);
     if (chunks > header->chunks) chunks = header->chunks;
     if (chunks > room)
@@ -166,7 +166,7 @@ static int gather(struct history *h, const struct raw_header *header,
                         (unsigned long long)c, (unsigned long long)thread);
         if (thread > h->thread_max) h->thread_max = thread;
         for (size_t i = 1; i < RAW_CHUNK_RECORDS; i++) {
-            /* RC.R1 acquire, pairs with RC.W1: then the record is whole. */
+            /* RE.R1 acquire, pairs with RE.W1: then the record is whole. */
             uint32_t word = sync_u32_load_acquire(&chunk[i].operation);
             if (word == 0) break;
             uint32_t operation = word & 0xff, align_log2 = word >> 8;
@@ -220,7 +220,7 @@ static int read_one(struct history *h, const char *path, uint64_t *below,
             memcpy(report->program, header->program, sizeof report->program);
             report->pid = header->pid;
         }
-        /* RC.L3 relaxed: nobody loses any more. */
+        /* RE.L3 relaxed: nobody loses any more. */
         uint64_t lost_from = sync_u64_load_relaxed(&header->first_lost);
         if (lost_from < report->lost_from) report->lost_from = lost_from;
         *below = header->fork_sequence;

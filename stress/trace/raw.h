@@ -56,8 +56,8 @@ struct raw_record {
     uint32_t time_steps; /* 16 us, since the first process started */
     /* ATOMIC operation, RAW_* and log2 of the alignment shifted by 8; 0 until
      * the record is whole
-     *   RC.W1 write  store  release  pairs RC.R1  the record's other members
-     *   RC.R1 read   load   acquire  pairs RC.W1 */
+     *   RE.W1 write  store  release  pairs RE.R1  the record's other members
+     *   RE.R1 read   load   acquire  pairs RE.W1 */
     sync_u32 operation;
 };
 
@@ -74,13 +74,13 @@ struct raw_header {
     uint64_t fork_sequence; /* the first number of this process */
     uint64_t chunks;        /* how many the file has room for */
     /* ATOMIC chunks_claimed, how many have an owner; may exceed chunks
-     *   RC.C1 claim  add    relaxed  the number alone decides who owns a chunk
-     *   RC.C2 count  load   relaxed  the process is gone */
+     *   RE.C1 claim  add    relaxed  the number alone decides who owns a chunk
+     *   RE.C2 count  load   relaxed  the process is gone */
     sync_u64 chunks_claimed;
     /* ATOMIC first_lost, smallest number without a record, or RAW_NONE_LOST
-     *   RC.L1 lose   load   relaxed  hint; RC.L2 decides
-     *   RC.L2 lose   cas    relaxed  a minimum
-     *   RC.L3 read   load   relaxed  the process is gone */
+     *   RE.L1 lose   load   relaxed  hint; RE.L2 decides
+     *   RE.L2 lose   cas    relaxed  a minimum
+     *   RE.L3 read   load   relaxed  the process is gone */
     sync_u64 first_lost;
     char program[32];      /* as the kernel shows it, with zeros */
     char parent_file[256]; /* base name, empty without a parent */

@@ -69,9 +69,9 @@ static struct {
 /* What one process has; wiped in a forked child. */
 struct process {
     /* ATOMIC generation, which process of a line of forks runs; 0 wiped
-     *   RC.G1 look   load   acquire  pairs RC.G3  the file is mapped
-     *   RC.G2 begin  cas    relaxed  one thread begins, others wait at RC.G1
-     *   RC.G3 begun  store  release  pairs RC.G1 */
+     *   RE.G1 look   load   acquire  pairs RE.G3  the file is mapped
+     *   RE.G2 begin  cas    relaxed  one thread begins, others wait at RE.G1
+     *   RE.G3 begun  store  release  pairs RE.G1 */
     sync_u32 generation;
     struct raw_header *header;
     struct raw_record *records;
@@ -89,12 +89,12 @@ static struct {
     char file[256]; /* base name of the newest process's file */
 } line;
 /* ATOMIC sequence, the next number
- *   RC.S1 number add    relaxed  read-modify-writes of one word have one order,
+ *   RE.S1 number add    relaxed  read-modify-writes of one word have one order,
  *                                and it agrees with the allocator's
- *   RC.S2 fork   load   relaxed  the process has one thread here */
+ *   RE.S2 fork   load   relaxed  the process has one thread here */
 static sync_u64 sequence;
 /* ATOMIC threads, how many have numbers
- *   RC.T1 number add    relaxed  any number that nobody else has */
+ *   RE.T1 number add    relaxed  any number that nobody else has */
 static sync_u64 threads;
 
 struct place {
@@ -270,7 +270,7 @@ static bool open_file(struct process *p) {
     struct raw_header *h = mapped;
     h->pid = pid;
     h->parent_pid = line.pid;
-    /* RC.S2 relaxed: nobody else runs in a process that has just begun. */
+    /* RE.S2 relaxed: nobody else runs in a process that has just begun. */
     h->fork_sequence = sync_u64_load_relaxed(&sequence);
     h->chunks = chunks;
     h->first_lost.value = RAW_NONE_LOST;
@@ -299,7 +299,7 @@ static COLD uint32_t begin(void) {
         }
         process = page;
     }
-    /* RC.G2 relaxed: whoever turns 0 into "begins" opens the file alone. */
+    /* RE.G2 relaxed: whoever turns 0 into "begins" opens the file alone. */
     if (sync_u32_cas_relaxed_relaxed(&process->generation, &generation,
                                      GENERATION_BEGINS)) {
         generation = GENERATION_OFF;
@@ -309,12 +309,12 @@ static COLD uint32_t begin(void) {
             else
                 write_message("recorder: cannot make the recording's file\n");
         }
-        /* RC.G3 release, pairs with RC.G1: header and records are set. */
+        /* RE.G3 release, pairs with RE.G1: header and records are set. */
         sync_u32_store_release(&process->generation, generation);
     } else {
         do {
             sched_yield();
-            /* RC.G1 acquire, pairs with RC.G3: then the file is mapped. */
+            /* RE.G1 acquire, pairs with RE.G3: then the file is mapped. */
             generation = sync_u32_load_acquire(&process->generation);
         } while (generation == GENERATION_BEGINS);
     }
@@ -324,10 +324,10 @@ static COLD uint32_t begin(void) {
 
 static COLD void lose(uint64_t number) {
     struct raw_header *h = process->header;
-    /* RC.L1 relaxed: only a first guess for RC.L2. */
+    /* RE.L1 relaxed: only a first guess for RE.L2. */
     uint64_t seen = sync_u64_load_relaxed(&h->first_lost);
     while (number < seen) {
-        /* RC.L2 relaxed: a minimum; nobody reads it while we run. */
+        /* RE.L2 relaxed: a minimum; nobody reads it while we run. */
         if (sync_u64_cas_relaxed_relaxed(&h->first_lost, &seen, number)) break;
     }
 }
@@ -336,12 +336,12 @@ static COLD void lose(uint64_t number) {
 static COLD bool claim(struct place *t, uint32_t generation) {
     struct raw_header *h = process->header;
     if (t->thread == 0) {
-        /* RC.T1 relaxed: any number that nobody else has. */
+        /* RE.T1 relaxed: any number that nobody else has. */
         t->thread = 1 + sync_u64_fetch_add_relaxed(&threads, 1);
     }
     t->generation = generation;
     t->next = t->end = NULL;
-    /* RC.C1 relaxed: the chunk is ours by its number; it is all zero. */
+    /* RE.C1 relaxed: the chunk is ours by its number; it is all zero. */
     uint64_t chunk = sync_u64_fetch_add_relaxed(&h->chunks_claimed, 1);
     if (chunk >= h->chunks) return false;
     struct raw_record *first = process->records + chunk * RAW_CHUNK_RECORDS;
@@ -356,14 +356,14 @@ static void append(uint32_t operation, const void *address, size_t size) {
     struct place *t = &place;
     uint32_t generation = 0;
     if (process != NULL) {
-        /* RC.G1 acquire, pairs with RC.G3: the file of this process. */
+        /* RE.G1 acquire, pairs with RE.G3: the file of this process. */
         generation = sync_u32_load_acquire(&process->generation);
     }
     if (generation == 0 || generation == GENERATION_BEGINS)
         generation = begin();
     if (generation == GENERATION_OFF) return;
 
-    /* RC.S1 relaxed: after an allocation and before a free, so that the
+    /* RE.S1 relaxed: after an allocation and before a free, so that the
      * allocator's own ordering of the two shows in the numbers. */
     uint64_t number = sync_u64_fetch_add_relaxed(&sequence, 1);
     if (t->busy) {
@@ -380,7 +380,7 @@ static void append(uint32_t operation, const void *address, size_t size) {
         r->address = (uintptr_t)address;
         r->size = size;
         r->time_steps = (uint32_t)((now_ns() - line.start_ns) / STEP_NS);
-        /* RC.W1 release, pairs with RC.R1: a record is whole or 0, also if its
+        /* RE.W1 release, pairs with RE.R1: a record is whole or 0, also if its
          * thread is killed here. */
         sync_u32_store_release(&r->operation, operation);
     } else {

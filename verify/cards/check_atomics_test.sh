@@ -1,9 +1,9 @@
 #!/bin/sh
-# The cards of alloc/ and sync/ and the code tell one story; and each planted fault in
-# a copy is reported with its file and line.
+# The cards of alloc/, sync/ and stress/ and the code tell one story; and each planted
+# fault in a copy is reported with its file and line.
 set -eu
 script=$1
-python3 "$script" --labels-min 150 --sites-min 250 alloc sync
+python3 "$script" --labels-min 200 --sites-min 320 alloc sync stress
 
 copy=$TEST_TMPDIR/copy
 found=0
@@ -11,13 +11,17 @@ planted() { # NAME FILE SED-SCRIPT TEXT-OF-THE-REPORT [FILE-OF-THE-REPORT]
     rm -rf "$copy"
     mkdir "$copy"
     cp -RL alloc sync "$copy"
+    mkdir "$copy/stress"
+    for f in stress/*.[ch] stress/trace; do
+        cp -RL "$f" "$copy/stress"
+    done
     chmod -R u+w "$copy"
     sed -i "$3" "$copy/$2"
     if cmp -s "$2" "$copy/$2"; then
         echo "planted $1: nothing was changed in $2" >&2
         exit 1
     fi
-    if python3 "$script" "$copy/alloc" "$copy/sync" >"$TEST_TMPDIR/out" 2>&1; then
+    if python3 "$script" "$copy/alloc" "$copy/sync" "$copy/stress" >"$TEST_TMPDIR/out" 2>&1; then
         echo "planted $1 was not found" >&2
         exit 1
     fi
@@ -43,4 +47,14 @@ planted "one call without a label" alloc/huge.c \
 planted "one card without a site" alloc/subpage.h \
     's/^     \*   SP.P1 note .*/&\n     *   SP.X9 gone   load   relaxed  nobody does this/' \
     'SP.X9'
+planted "one label of another module used twice" stress/trace/raw.h \
+    's/ RE\.W1 write/ RC.G1 write/' 'RC.G1 has a card at' sync/reclaim.h
+planted "one builtin" alloc/chunk.c \
+    '$a long linn_x(long *w);\nlong linn_x(long *w) {\n    return __sync_fetch_and_add(w, 1);\n}' \
+    '__sync_fetch_and_add: sync/atomic.h alone spells atomics'
+planted "one header of C11" stress/lane.c '1i #include <stdatomic.h>' \
+    'stdatomic: sync/atomic.h alone spells atomics'
+planted "one builtin in a test" sync/reclaim_test.cc \
+    '$a long linn_x(long *w) { return __atomic_load_n(w, __ATOMIC_RELAXED); }' \
+    '__atomic_load_n: sync/atomic.h alone'
 echo "$found planted faults found"
