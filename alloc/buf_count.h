@@ -66,9 +66,9 @@ struct linn_count_word {
 
 /* What a step on the word came to. */
 enum linn_counted {
-    LINN_COUNTED = 0,         /* done; others hold references */
-    LINN_COUNTED_LAST,        /* done; the caller owns the buffer's remains alone */
-    LINN_COUNTED_DEAD,        /* the name is of no living buffer */
+    LINN_COUNTED = 0,  /* done; others hold references */
+    LINN_COUNTED_LAST, /* done; the caller owns the buffer's remains alone */
+    LINN_COUNTED_DEAD, /* the name is of no living buffer */
     LINN_COUNTED_TOO_MANY,    /* the count would pass LINN_COUNT_MAX (B4) */
     LINN_COUNTED_TOO_FEW,     /* more references released than there are */
     LINN_COUNTED_UNPUBLISHED, /* only a published buffer may be found */
@@ -133,8 +133,8 @@ static inline enum linn_counted linn_count_step_release(uint64_t *word,
 static inline void linn_count_born(struct linn_count_word *c,
                                    uint32_t generation) {
     /* BF.B1 relaxed: nobody has seen it. */
-    sync_u64_store_relaxed(&c->word, (uint64_t)generation
-                                         << LINN_COUNT_GENERATION_SHIFT);
+    sync_u64_store_relaxed(&c->word,
+                           (uint64_t)generation << LINN_COUNT_GENERATION_SHIFT);
 }
 
 /* Begins the life that the word says is next; the caller owns the descriptor.

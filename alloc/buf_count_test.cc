@@ -67,8 +67,7 @@ TEST(BufCount, AgreesWithTheSpecification) {
                     Count retain(s.word());
                     EXPECT_EQ(linn_count_retain(&retain.c, Name(cell), 1),
                               lives ? LINN_COUNTED : LINN_COUNTED_DEAD);
-                    EXPECT_EQ(retain.word(),
-                              (lives ? s.Retained() : s).word());
+                    EXPECT_EQ(retain.word(), (lives ? s.Retained() : s).word());
 
                     Count release(s.word());
                     auto want = !lives       ? LINN_COUNTED_DEAD

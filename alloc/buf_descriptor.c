@@ -9,8 +9,8 @@ _Static_assert(sizeof(struct linn_descriptor) == 128, "two lines");
 
 #define SLAB_BYTES (LINN_DESCRIPTORS_PER_SLAB * sizeof(struct linn_descriptor))
 
-sync_ptr linn_descriptor_slabs[LINN_DESCRIPTORS_MAX /
-                               LINN_DESCRIPTORS_PER_SLAB];
+sync_ptr
+    linn_descriptor_slabs[LINN_DESCRIPTORS_MAX / LINN_DESCRIPTORS_PER_SLAB];
 
 static sync_u32 born;
 static sync_u64 retired;
@@ -66,7 +66,8 @@ static struct linn_stack_node *pop_batch(size_t *n) {
 }
 
 static bool install_slab(uint32_t index) {
-    sync_ptr *slab = &linn_descriptor_slabs[index >> LINN_DESCRIPTOR_SLAB_SHIFT];
+    sync_ptr *slab =
+        &linn_descriptor_slabs[index >> LINN_DESCRIPTOR_SLAB_SHIFT];
     if (sync_ptr_load_acquire(slab) != NULL) return true; /* BD.H1 */
     void *fresh = linn_page_source_map(SLAB_BYTES, LINN_CACHE_LINE);
     if (fresh == NULL) return false;
@@ -98,7 +99,7 @@ static void descriptor_init(struct linn_descriptor *d, uint32_t index) {
     linn_count_born(&d->count, first_generation);
     d->index = index;
     d->root = d;
-    d->kind = LINN_BUF_OWN;
+    d->kind = LINN_KIND_OWN;
 }
 
 static struct linn_stack_node *fresh_batch(size_t *n) {

@@ -56,25 +56,26 @@ enum {
     LINN_DESCRIPTORS_MAX = 1 << 26
 };
 
-enum linn_buf_kind {
-    LINN_BUF_OWN = 0,   /* bytes of a block of its pool */
-    LINN_BUF_VIEW,      /* bytes of another buffer */
-    LINN_BUF_WRAPPED,   /* bytes of the user's */
-    LINN_BUF_COMPOSITE, /* bytes of its components */
+enum linn_descriptor_kind {
+    LINN_KIND_OWN = 0,   /* bytes of a block of its pool */
+    LINN_KIND_VIEW,      /* bytes of another buffer */
+    LINN_KIND_WRAPPED,   /* bytes of the user's */
+    LINN_KIND_COMPOSITE, /* bytes of its components */
 };
 
 /* Of `flags`. */
 enum {
-    LINN_BUF_READ_ONLY = 1,
-    LINN_BUF_DERIVED = 2 /* a view that shares its owner's count */
+    LINN_FLAG_READ_ONLY = 1,
+    LINN_FLAG_DERIVED = 2 /* a view that shares its owner's count */
 };
 
 /* Two lines: an access needs the first alone.  While it is nobody's, what a buffer
- * of its own needs at its beginning is already there: kind LINN_BUF_OWN, no flags,
+ * of its own needs at its beginning is already there: kind LINN_KIND_OWN, no flags,
  * root itself, offset 0, nothing derived. */
 struct linn_descriptor {
     struct linn_count_word count;
-    struct linn_descriptor *root; /* whose bytes these are; itself, if its own */
+    struct linn_descriptor
+        *root; /* whose bytes these are; itself, if its own */
     /* The first byte, of a root; NULL if composite.  A batch's head in the stack
      * has the batch's second node here, and its size in `capacity`. */
     unsigned char *data;
@@ -199,8 +200,7 @@ void linn_descriptor_spill(struct linn_descriptor_cache *c)
 static inline struct linn_descriptor *linn_descriptor_pop(
     struct linn_descriptor_cache *c) {
     struct linn_stack_node *node =
-        (struct linn_stack_node *)sync_ptr_load_relaxed(
-            &c->loaded); /* BD.L1 */
+        (struct linn_stack_node *)sync_ptr_load_relaxed(&c->loaded); /* BD.L1 */
     if (__builtin_expect(node == NULL, 0)) return linn_descriptor_refill(c);
     void *rest = sync_ptr_load_relaxed(&node->next); /* TS.W1, ours */
     sync_ptr_store_relaxed(&c->loaded, rest);        /* BD.L2 */
@@ -216,8 +216,8 @@ static inline void linn_descriptor_push(struct linn_descriptor_cache *c,
     }
     void *rest = sync_ptr_load_relaxed(&c->loaded); /* BD.L1 */
     sync_ptr_store_relaxed(&d->node.next, rest);    /* TS.N2, ours */
-    sync_compiler_barrier();                        /* the link, then the list */
-    sync_ptr_store_relaxed(&c->loaded, &d->node);   /* BD.L2 */
+    sync_compiler_barrier();                      /* the link, then the list */
+    sync_ptr_store_relaxed(&c->loaded, &d->node); /* BD.L2 */
     c->count++;
 }
 
@@ -225,6 +225,12 @@ static inline void linn_descriptor_push(struct linn_descriptor_cache *c,
 static inline bool linn_descriptor_is_spent(const struct linn_descriptor *d) {
     /* BF.G1 relaxed: ours. */
     return sync_u64_load_relaxed(&d->count.word) == 0;
+}
+
+/* Lets the cache be used: of a thread's record, which is new or was flushed. */
+static inline void linn_descriptor_cache_begin(
+    struct linn_descriptor_cache *c) {
+    linn_descriptor_leave(c);
 }
 
 /* Gives all of a cache back: of the calling thread's, inside or not, or of a dead

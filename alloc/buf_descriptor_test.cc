@@ -22,8 +22,7 @@ constexpr int kScale = 1;
 #endif
 
 struct Cache : linn_descriptor_cache {
-    Cache() : linn_descriptor_cache() {
-    }
+    Cache() : linn_descriptor_cache() {}
     linn_descriptor *Take() {
         EXPECT_TRUE(linn_descriptor_enter(this));
         linn_descriptor *d = linn_descriptor_pop(this);
@@ -58,9 +57,9 @@ void GiveAll(const std::set<linn_descriptor *> &all) {
 // Every number that was born is in the stack.
 void ExpectAllThere() {
     auto all = Drain();
-    EXPECT_EQ(all.size() + linn_descriptor_retired() +
-                  LINN_DESCRIPTOR_BATCH - 1,
-              linn_descriptor_born());
+    EXPECT_EQ(
+        all.size() + linn_descriptor_retired() + LINN_DESCRIPTOR_BATCH - 1,
+        linn_descriptor_born());
     GiveAll(all);
 }
 
@@ -69,7 +68,7 @@ TEST(BufDescriptor, HasItsNumberAndIsReadyForABuffer) {
     ASSERT_NE(d, nullptr);
     EXPECT_EQ(linn_descriptor_at(d->index), d);
     EXPECT_EQ(d->root, d);
-    EXPECT_EQ(d->kind, LINN_BUF_OWN);
+    EXPECT_EQ(d->kind, LINN_KIND_OWN);
     EXPECT_EQ(d->flags, 0);
     EXPECT_EQ(d->offset, 0u);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(d) % LINN_CACHE_LINE, 0u);

@@ -55,7 +55,8 @@ static struct linn_body no_body = {
     .ctl = {1},
     .loaded = {[0 ... LINN_CLASSES_MAX - 1] = &no_magazine},
 };
-struct linn_caches linn_no_caches = {.ref = {{{0}, &no_body, NULL}}};
+struct linn_caches linn_no_caches = {.ref = {{{0}, &no_body, NULL}},
+                                     .descriptors = LINN_DESCRIPTOR_NO_CACHE};
 __thread struct linn_tls linn_tls
     __attribute__((tls_model("initial-exec"))) = {&linn_no_caches, {0}, 0};
 
@@ -383,6 +384,7 @@ static void state_init(struct linn_caches *state) {
     }
     state->ref[0].body = &no_body;
     sync_u32_store_relaxed(&state->inside, 0); /* TC.I1 */
+    linn_descriptor_cache_begin(&state->descriptors);
 }
 
 /* Not NULL: the fast path that a handler has interrupted looks at the body without
@@ -410,6 +412,8 @@ static void at_thread_exit(struct linn_thread *t) {
     struct linn_caches *state = (struct linn_caches *)linn_thread_payload(t);
     sync_u32_store_relaxed(&state->inside, 1); /* TC.I1 */
     drop_all(state);
+    (void)linn_descriptor_enter(&state->descriptors); /* no handler, from now */
+    linn_descriptor_cache_flush(&state->descriptors);
     linn_tls.caches = &linn_no_caches;
     sync_compiler_barrier(); /* no handler finds the record after it is given up */
     linn_thread_unregister(t);
@@ -463,9 +467,14 @@ static void after_fork(void) {
         if (ref_is_empty(ref)) continue;
         if (sync_u64_load_relaxed(&ref->mine) == 0) return; /* TC.M1 */
     }
+    if (!linn_descriptor_enter(&old->descriptors)) return;
     struct linn_thread *t = linn_thread_reregister(record_of(old));
-    if (t == NULL) return;
+    if (t == NULL) {
+        linn_descriptor_leave(&old->descriptors);
+        return;
+    }
     drop_all(old);
+    linn_descriptor_cache_flush(&old->descriptors);
     struct linn_caches *fresh = (struct linn_caches *)linn_thread_payload(t);
     state_init(fresh);
     sync_compiler_barrier();
@@ -798,6 +807,10 @@ bool linn_cache_free(struct linn_visit *v, struct linn_pool_core *core,
 bool linn_cache_flush_own(void) {
     struct linn_caches *state = linn_tls.caches;
     if (state == &linn_no_caches) return false;
+    if (linn_descriptor_enter(&state->descriptors)) {
+        linn_descriptor_cache_flush(&state->descriptors);
+        linn_descriptor_leave(&state->descriptors);
+    }
     bool any = false;
     for (uint32_t i = 0; i < LINN_POOLS_MAX; i++) {
         struct linn_ref *ref = &state->ref[i];
@@ -936,6 +949,8 @@ uint32_t linn_cache_adopt(uint32_t records) {
         if (t == NULL || linn_thread_payload(t) == me) continue;
         if (!linn_thread_adopt_begin(t)) continue;
         seize_all_of(index + 1, name_of(me));
+        linn_descriptor_cache_flush(
+            &((struct linn_caches *)linn_thread_payload(t))->descriptors);
         state_init((struct linn_caches *)linn_thread_payload(t));
         linn_thread_adopt_end(t);
         found++;

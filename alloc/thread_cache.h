@@ -50,6 +50,7 @@
 #include <stdint.h>
 
 #include "alloc/arena.h"
+#include "alloc/buf_descriptor.h"
 #include "alloc/pool_core.h"
 #include "sync/atomic.h"
 #include "sync/cacheline.h"
@@ -159,6 +160,8 @@ struct linn_caches {
      *   TC.I2 read  load   relaxed */
     sync_u32 inside;
     uint32_t probe; /* the next record to look at for a death */
+    /* Of no pool: its thread's, or its adopter's. */
+    struct linn_descriptor_cache descriptors;
 };
 
 struct linn_tls {
