@@ -26,4 +26,7 @@ SOURCES = ["%s:sources" % p for p in LINN_PACKAGES]
 
 # The modules (without _locked) from which //build_defs:twin_symbols_test follows
 # the twin's dependencies down.
-TWIN_ROOTS = ["//alloc:linn"]
+TWIN_ROOTS = [
+    "//alloc:buf",
+    "//alloc:linn",
+]
