@@ -24,10 +24,8 @@ static void before(void) {
 
 static void use(int me) {
     linn_scenario_touch(&payload[me]);
-#if !LINN_SCENARIO_SMALL
     LINN_SCENARIO_CHECK(linn_count_retain(&count, name, 2) == LINN_COUNTED);
     LINN_SCENARIO_CHECK(linn_count_release(&count, name, 2) == LINN_COUNTED);
-#endif
     sole[me] = linn_count_is_sole(&count, name);
     /* A sole owner may use what the others used. */
     if (sole[me]) linn_scenario_touch(&payload[1 - me]);

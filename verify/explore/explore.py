@@ -34,6 +34,8 @@ SOURCES = {
         f"alloc/{m}.c"
         for m in "chunk page_tree page_map page_source check".split()
     ],
+    "last_release_plain": ["alloc/check.c"],
+    "last_release_try_retain": ["alloc/check.c"],
     "huge_free": ARENA + ["alloc/huge.c"],
     "spare_chunk": ARENA,
     "band_crossing": ARENA,
@@ -42,7 +44,7 @@ SOURCES = {
 # How a mutant is looked for: everything where that is quick, else samples.
 SEARCH = {
     name: ["--seconds=20"]
-    if name in list(SOURCES)[:4]
+    if name in list(SOURCES)[:6]
     else ["--mode=pct", "--depth=5", "--executions=20000"]
     for name in SOURCES
 }

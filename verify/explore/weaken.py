@@ -37,7 +37,8 @@ CALL = re.compile(
 )
 TYPES = {"u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "ptr": "void *"}
 FINISH = ["tagged_stack_aba", "page_tree_split_unite", "chunk_retirement",
-          "subpage_retirement", "huge_free"]
+          "subpage_retirement", "huge_free", "last_release_plain",
+          "last_release_try_retain"]
 SAMPLE = ["band_crossing", "spare_chunk", "partial_peek"]
 PAIR = """
 static inline bool sync_pair_cas_weak_{n}(sync_pair *w, sync_pair_value *seen,

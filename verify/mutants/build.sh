@@ -27,13 +27,14 @@ grep -q usleep sync/chaos.c
 arena=(alloc/{arena,check,chunk,misuse,page_map,page_source,page_tree,size_class,subpage}.c)
 case $scenario in
 tagged_stack_aba) sources=() ;;
+last_release_plain | last_release_try_retain) sources=(alloc/check.c) ;;
 page_tree_split_unite) sources=(alloc/page_tree.c) ;;
 subpage_retirement) sources=(alloc/{subpage,check}.c) ;;
 chunk_retirement) sources=(alloc/{chunk,page_tree,page_map,page_source,check}.c) ;;
 band_crossing | partial_peek | spare_chunk) sources=("${arena[@]}") ;;
 huge_free) sources=("${arena[@]}" alloc/huge.c) ;;
 cache_revocation)
-    sources=("${arena[@]}" alloc/{fast_path,huge,linn,options,pool,pool_core,thread_cache}.c
+    sources=("${arena[@]}" alloc/{buf_descriptor,fast_path,huge,linn,options,pool,pool_core,thread_cache}.c
         sync/{asym,reclaim,thread_registry}.c)
     ;;
 *)
