@@ -16,6 +16,7 @@ LINN_PACKAGES = [
     "//verify/cards",
     "//verify/explore",
     "//verify/gates",
+    "//verify/histories",
     "//verify/mutants",
     "//verify/planted",
     "//verify/probes",

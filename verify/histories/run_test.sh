@@ -1,0 +1,3 @@
+#!/bin/sh
+# run_test.sh PROGRAM ARGUMENTS...
+exec "$@"
