@@ -15,6 +15,7 @@ LINN_PACKAGES = [
     "//verify",
     "//verify/cards",
     "//verify/explore",
+    "//verify/faults",
     "//verify/gates",
     "//verify/histories",
     "//verify/mutants",
