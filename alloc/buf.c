@@ -347,7 +347,7 @@ uint32_t linn_buf_references(linn_buf b) {
     if (d == NULL) return 0;
     uint64_t name = b.id;
     d = linn_buf_owner(d, &name);
-    return linn_count_read(&d->count, name);
+    return linn_count_held(&d->count, name);
 }
 
 bool linn_buf_is_sole_owner(linn_buf b) {

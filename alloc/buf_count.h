@@ -156,7 +156,7 @@ static inline bool linn_count_is_live(const struct linn_count_word *c,
 }
 
 /* References to the buffer named; 0 when it is dead. */
-static inline uint32_t linn_count_read(const struct linn_count_word *c,
+static inline uint32_t linn_count_held(const struct linn_count_word *c,
                                        uint64_t name) {
     uint64_t word = sync_u64_load_relaxed(&c->word); /* BF.G1 */
     return linn_count_fits(word, name) ? linn_count_references(word) : 0;

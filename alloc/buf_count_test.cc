@@ -101,7 +101,7 @@ TEST(BufCount, AgreesWithTheSpecification) {
 
                     EXPECT_EQ(linn_count_is_live(&publish.c, Name(cell)),
                               lives);
-                    EXPECT_EQ(linn_count_read(&publish.c, Name(cell)),
+                    EXPECT_EQ(linn_count_held(&publish.c, Name(cell)),
                               lives ? count : 0);
                     Count look(s.word());
                     EXPECT_EQ(linn_count_is_sole(&look.c, Name(cell)),
@@ -119,7 +119,7 @@ TEST(BufCount, ALifeBeginsWithOneReference) {
     EXPECT_FALSE(linn_count_is_live(&c.c, Name(5)));
     EXPECT_EQ(linn_count_begin(&c.c), Word(5, false, 0));
     EXPECT_TRUE(linn_count_is_live(&c.c, Name(5)));
-    EXPECT_EQ(linn_count_read(&c.c, Name(5)), 1u);
+    EXPECT_EQ(linn_count_held(&c.c, Name(5)), 1u);
 }
 
 // Netty case 40: at the maximum a retain is refused and the count stays.

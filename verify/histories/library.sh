@@ -36,5 +36,5 @@ sed -i 's/^    if (x >> 60 == 0) {/    if (x >> 55 == 0) (void)usleep(100);\n&/'
 grep -q usleep sync/chaos.c
 # shellcheck disable=SC2086
 "$cc" -std=c11 -D_GNU_SOURCE -mcx16 -O1 -g $flags -iquote . -o "$out" "${files[@]}" \
-    alloc/{arena,check,chunk,fast_path,huge,linn,misuse,options,page_map,page_source,page_tree,pool,pool_core,size_class,subpage,thread_cache}.c \
+    alloc/{arena,buf_descriptor,check,chunk,fast_path,huge,linn,misuse,options,page_map,page_source,page_tree,pool,pool_core,size_class,subpage,thread_cache}.c \
     sync/{asym,chaos,count,reclaim,thread_registry}.c -pthread
