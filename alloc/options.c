@@ -259,7 +259,7 @@ static void write_text(int fd, const char *text, size_t bytes) {
 void linn_options_resolve_default(struct linn_options *out) {
     /* OP.R1 relaxed: one caller prints, and nothing hangs on which. */
     bool quiet =
-        sync_u32_fetch_or_relaxed(&linn_options_state.reported, 1) != 0;
+        (sync_u32_fetch_or_relaxed(&linn_options_state.reported, 1) & 1) != 0;
     out->size = sizeof *out;
     for (int i = 0; i < ROWS; i++) {
         char error[MESSAGE_BYTES];
@@ -269,6 +269,26 @@ void linn_options_resolve_default(struct linn_options *out) {
                     error);
         write_text(STDERR_FILENO, line, strlen(line));
     }
+}
+
+void linn_options_reject_lock(const char *names) {
+    /* OP.R1 relaxed: as above. */
+    if (sync_u32_fetch_or_relaxed(&linn_options_state.reported, 2) & 2) return;
+    const char *lock = environment()->lock;
+    char line[MESSAGE_BYTES];
+    linn_format(
+        line, sizeof line,
+        "linn: LINN_LOCK = %s: must be one of %s; the default is used\n",
+        lock[0] == '\0' ? "(empty)" : lock, names);
+    write_text(STDERR_FILENO, line, strlen(line));
+}
+
+void linn_options_show_lock(int fd, const char *lock) {
+    bool from_variable = strcmp(environment()->lock, lock) == 0;
+    char line[MESSAGE_BYTES];
+    linn_format(line, sizeof line, "linn:   lock = %s (%s, LINN_LOCK)\n", lock,
+                from_variable ? "environment" : "default");
+    write_text(fd, line, strlen(line));
 }
 
 static const char *origin_of(int index, const struct linn_options *in,

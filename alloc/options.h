@@ -13,7 +13,8 @@
  *
  * A variable holds decimal digits and may end with k (1024) or m (1024 * 1024):
  * LINN_PAGE_SIZE=16k.  No sign, no space; an empty one is an error.
- * LINN_CLASSES holds one of the words fine and power-of-two.
+ * LINN_CLASSES holds one of the words fine and power-of-two, LINN_LOCK (which the
+ * locked twin alone reads) the name of a lock.
  *
  * The default pool cannot refuse: a bad variable is printed to stderr once, and
  * its default is used.
@@ -41,7 +42,7 @@ extern "C" {
  *   OP.E1 read    cas       acq_rel  pairs OP.E2 OP.E3  the copy is complete
  *   OP.E2 use     load      acquire  pairs OP.E1 OP.E3
  *   OP.E3 forget  exchange  acq_rel  pairs OP.E1 OP.E2  tests, one thread
- * ATOMIC reported, 1 when the bad variables have been printed
+ * ATOMIC reported, bit 0 when bad variables have been printed, bit 1 the lock
  *   OP.R1 report  fetch_or  relaxed  one of the callers prints */
 struct linn_options_state {
     sync_ptr environment;
@@ -69,6 +70,12 @@ const struct linn_switches *linn_switches_get(void);
  * one option a line with its value and origin.  Allocates nothing. */
 void linn_options_show(int fd, const char *title, const struct linn_options *in,
                        const struct linn_options *out);
+
+/* Prints the lock that the locked twin uses, as one more line of the above. */
+void linn_options_show_lock(int fd, const char *lock);
+
+/* Reports to stderr, once, that LINN_LOCK is none of `names`. */
+void linn_options_reject_lock(const char *names);
 
 /* For tests: the next call reads the environment anew.  No other call may run,
  * and what linn_switches_get returned is gone. */

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +25,7 @@ struct Field {
     size_t linn_options::*member;
     size_t fallback, min, max;
     bool power_of_two;
+    const char *unit, *netty;  // what the page in docs says besides
 };
 
 size_t DefaultArenas() {
@@ -35,23 +38,29 @@ size_t DefaultArenas() {
 std::vector<Field> Fields() {
     using O = linn_options;
     return {
-        {"arenas", "LINN_ARENAS", &O::arenas, DefaultArenas(), 0, 64, false},
-        {"page_size", "LINN_PAGE_SIZE", &O::page_size, 8192, 4096, 65536, true},
-        {"chunk_order", "LINN_CHUNK_ORDER", &O::chunk_order, 11, 0, 11, false},
+        {"arenas", "LINN_ARENAS", &O::arenas, DefaultArenas(), 0, 64, false,
+         "arenas; 0 is unpooled", "numDirectArenas"},
+        {"page_size", "LINN_PAGE_SIZE", &O::page_size, 8192, 4096, 65536, true,
+         "bytes", "pageSize"},
+        {"chunk_order", "LINN_CHUNK_ORDER", &O::chunk_order, 11, 0, 11, false,
+         "doublings of a page", "maxOrder"},
         {"small_cache", "LINN_SMALL_CACHE", &O::small_cache, 256, 0, 4096,
-         false},
+         false, "blocks of a class", "smallCacheSize"},
         {"normal_cache", "LINN_NORMAL_CACHE", &O::normal_cache, 64, 0, 4096,
-         false},
+         false, "blocks of a class", "normalCacheSize"},
         {"cached_max", "LINN_CACHED_MAX", &O::cached_max, 131072, 0, 524288,
-         false},
+         false, "bytes", "maxCachedBufferCapacity"},
         {"cache_bytes", "LINN_CACHE_BYTES", &O::cache_bytes, 524288, 0,
-         size_t{1} << 30, false},
+         size_t{1} << 30, false, "bytes of a thread and pool", ""},
         {"cache_sweep", "LINN_CACHE_SWEEP", &O::cache_sweep, 8192, 1,
-         UINT32_MAX, false},
-        {"cache", "LINN_CACHE", &O::cache, 1, 0, 1, false},
+         UINT32_MAX, false, "operations of a thread", "cacheTrimInterval"},
+        {"cache", "LINN_CACHE", &O::cache, 1, 0, 1, false, "0 or 1",
+         "useCacheForAllThreads"},
         // Up to the page size, which is 8192 unless a test sets it.
-        {"alignment", "LINN_ALIGNMENT", &O::alignment, 16, 16, 8192, true},
-        {"size_classes", "LINN_CLASSES", &O::size_classes, 0, 0, 1, false},
+        {"alignment", "LINN_ALIGNMENT", &O::alignment, 16, 16, 8192, true,
+         "bytes", "directMemoryCacheAlignment"},
+        {"size_classes", "LINN_CLASSES", &O::size_classes, 0, 0, 1, false,
+         "`fine` or `power-of-two`", ""},
     };
 }
 
@@ -446,6 +455,24 @@ TEST_F(OptionsTest, DefaultPoolReportsBadVariablesOnce) {
     EXPECT_EQ(out.page_size, 8192u);
 }
 
+TEST_F(OptionsTest, ABadLockIsReportedOnce) {
+    Set("LINN_LOCK", "spin");
+    sync_u32_store_relaxed(&linn_options_state.reported, 0);
+    EXPECT_EQ(Written(2, [] { linn_options_reject_lock("mutex, fas"); }),
+              "linn: LINN_LOCK = spin: must be one of mutex, fas; the default "
+              "is used\n");
+    EXPECT_EQ(Written(2, [] { linn_options_reject_lock("mutex, fas"); }), "");
+    // The variables are reported all the same.
+    Set("LINN_PAGE_SIZE", "6000");
+    linn_options out;
+    EXPECT_NE(Written(2, [&] { linn_options_resolve_default(&out); }), "");
+    Set("LINN_LOCK", "mcs");
+    EXPECT_EQ(Written(1, [] { linn_options_show_lock(1, "mcs"); }),
+              "linn:   lock = mcs (environment, LINN_LOCK)\n");
+    EXPECT_EQ(Written(1, [] { linn_options_show_lock(1, "mutex"); }),
+              "linn:   lock = mutex (default, LINN_LOCK)\n");
+}
+
 TEST_F(OptionsTest, ShowsEachOptionAndItsOrigin) {
     Set("LINN_SMALL_CACHE", "1k");
     Set("LINN_CLASSES", "power-of-two");
@@ -483,6 +510,40 @@ TEST_F(OptionsTest, ShowsEachOptionAndItsOrigin) {
     shown = Written(
         1, [&] { linn_options_show(1, longest.c_str(), nullptr, &out); });
     EXPECT_NE(shown.find("size_classes"), std::string::npos);
+}
+
+// ---- the page in docs ----
+
+std::string Table() {
+    std::ostringstream out;
+    out << "| field | variable | unit | range | default | Netty's |\n"
+           "|---|---|---|---|---|---|\n";
+    for (const Field &f : Fields()) {
+        std::string max = std::to_string(f.max);
+        std::string fallback = std::to_string(f.fallback);
+        if (f.member == &linn_options::arenas) fallback = "min(64, 2 x cores)";
+        if (f.member == &linn_options::alignment) max = "page_size";
+        std::string range = std::to_string(f.min) + " to " + max;
+        if (f.power_of_two) range += ", a power of two";
+        if (f.member == &linn_options::size_classes) {
+            range = "the two words";
+            fallback = "`fine`";
+        }
+        out << "| `" << f.name << "` | `" << f.variable << "` | " << f.unit
+            << " | " << range << " | " << fallback << " | " << f.netty
+            << " |\n";
+    }
+    return out.str();
+}
+
+TEST_F(OptionsTest, ThePageInDocsHasThisTable) {
+    std::ifstream in("docs/options.md");
+    ASSERT_TRUE(in.good()) << "docs/options.md is not in the test's data";
+    std::stringstream page;
+    page << in.rdbuf();
+    EXPECT_NE(page.str().find("\n" + Table() + "\n"), std::string::npos)
+        << "the page should have\n"
+        << Table();
 }
 
 }  // namespace

@@ -109,14 +109,46 @@ static uint64_t claim(struct linn_pool_core *core) {
     return 0;
 }
 
+#if LINN_LOCKED
+/* What LINN_LOCK says; LINN_LOCK_KINDS when it is no lock's name. */
+static enum linn_lock_kind wanted_lock(void) {
+    const char *lock = linn_switches_get()->lock;
+    return lock == NULL ? LINN_LOCK_MUTEX : linn_lock_kind_by_name(lock);
+}
+
+static void choose_lock(void) {
+    enum linn_lock_kind kind = wanted_lock();
+    if (kind != LINN_LOCK_KINDS) {
+        linn_lock_choose(kind);
+        return;
+    }
+    char names[64] = "";
+    size_t used = 0;
+    for (int k = 0; k < LINN_LOCK_KINDS; k++) {
+        used += linn_format(names + used, sizeof names - used, "%s%s",
+                            k == 0 ? "" : ", ",
+                            linn_lock_kind_name((enum linn_lock_kind)k));
+    }
+    linn_options_reject_lock(names);
+}
+#endif
+
 static void start(void) {
     linn_thread_cache_start();
     (void)linn_asym_start();
 #if LINN_LOCKED
-    const char *lock = linn_switches_get()->lock;
-    enum linn_lock_kind kind = LINN_LOCK_KINDS;
-    if (lock != NULL) kind = linn_lock_kind_by_name(lock);
-    if (kind != LINN_LOCK_KINDS) linn_lock_choose(kind);
+    choose_lock();
+#endif
+}
+
+static void show(const char *title, const struct linn_options *in,
+                 const struct linn_options *out) {
+    if (!linn_switches_get()->show_options) return;
+    linn_options_show(2, title, in, out);
+#if LINN_LOCKED
+    enum linn_lock_kind kind = wanted_lock();
+    if (kind == LINN_LOCK_KINDS) kind = LINN_LOCK_MUTEX;
+    linn_options_show_lock(2, linn_lock_kind_name(kind));
 #endif
 }
 
@@ -135,9 +167,7 @@ static void build_default(void) {
     }
     /* PC.L1 release, pairs with PC.H1. */
     sync_u64_store_release(&core->word, with_state(word, LINN_POOL_LIVE));
-    if (linn_switches_get()->show_options) {
-        linn_options_show(2, "default pool", NULL, &options);
-    }
+    show("default pool", NULL, &options);
 }
 
 /* Before the constructors of programs and libraries that have no priority. */
@@ -207,9 +237,7 @@ linn_pool *linn_pool_create(const struct linn_options *options, char *error,
         }
         /* PC.L1 release, pairs with PC.H1. */
         sync_u64_store_release(&core->word, with_state(word, LINN_POOL_LIVE));
-        if (linn_switches_get()->show_options) {
-            linn_options_show(2, "pool", options, &resolved);
-        }
+        show("pool", options, &resolved);
         return core->handle;
     }
     complain(error, error_size, "255 pools exist already");
