@@ -49,7 +49,9 @@ extern struct linn_page_source_state linn_page_source_state;
 void *linn_page_source_map(size_t bytes, size_t alignment);
 
 /* Zeroed memory that is mostly never touched (descriptors, tables): reserved
- * without being charged where the kernel allows. */
+ * without being charged, but under strict overcommit (vm.overcommit_memory = 2),
+ * which charges whatever is writable.  For what is small enough to be charged: 17
+ * MiB for 64 chunks, 1 MiB for 16 thread caches, 2 MiB for a pool's arenas. */
 void *linn_page_source_reserve(size_t bytes);
 
 /* The same, readable only, which no overcommit mode charges;
