@@ -13,7 +13,8 @@
  *
  * Progress: as the kernel's mmap; nothing is held while inside.
  * Cost: two system calls a pair.  Source: Netty's huge ("unpooled") chunks.
- * Spec: tla/Huge.tla.  Scenario: verify/huge_free.c. */
+ * Spec: tla/Huge.tla.  Scenario: verify/huge_free.c.  Checked by:
+ * alloc/huge_test.cc. */
 
 #include <stdbool.h>
 #include <stddef.h>
