@@ -57,8 +57,10 @@ extern "C" {
 enum linn_chunk_state {
     LINN_CHUNK_DEAD = 0,
     LINN_CHUNK_LIVE = 1,
-    LINN_CHUNK_DRAINING = 2, /* of a retired arena: nothing new may come in */
-    LINN_CHUNK_HUGE = 3,     /* one block larger than a chunk */
+    /* Of a retired arena: nothing new may come in.  Not set yet: arenas that come
+     * and go (lifetimes) need it. */
+    LINN_CHUNK_DRAINING = 2,
+    LINN_CHUNK_HUGE = 3, /* one block larger than a chunk */
 };
 
 enum linn_band {

@@ -65,7 +65,8 @@ bool linn_page_source_enable(void *p, size_t bytes);
  * goes back all the same and the addresses are lost. */
 void linn_page_source_unmap(void *p, size_t bytes);
 
-/* Gives the memory back and keeps the addresses; it reads as zero afterwards.
+/* Gives the memory back and keeps the addresses; it reads as zero afterwards.  Not
+ * called yet: free pages inside live chunks go back by it (lifetimes).
  * For memory of linn_page_source_map: private and anonymous, locked or not. */
 void linn_page_source_purge(void *p, size_t bytes);
 

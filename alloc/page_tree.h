@@ -28,7 +28,7 @@
  * Cost: one locked instruction to claim, one to release; two more to split.
  * Source: the buddy tree is Netty's PoolChunk before 4.1.52; word packing and
  * the reservation before the search are LLFree's (Wrenger et al., ATC'23).
- * Spec: tla/PageTree.tla (PageTree in algorithms.md, appendix B). */
+ * Spec: tla/PageTree.tla.  Checked by: alloc/page_tree_test.cc. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,7 +64,6 @@ extern "C" {
 struct linn_page_tree {
     sync_u64 root;
     sync_u32 hint;
-    uint32_t unused;
     sync_u64 leaf[LINN_TREE_GROUPS] __attribute__((aligned(64)));
 };
 

@@ -116,7 +116,8 @@ static inline struct linn_stack_node *linn_tagged_stack_pop(
 }
 
 /* All nodes, last pushed first, to be walked with linn_stack_node_next; the
- * caller owns them.  NULL when there are none. */
+ * caller owns them.  NULL when there are none.  Not called yet: a trim takes whole
+ * stacks of spares by it (lifetimes), and the specification has it. */
 static inline struct linn_stack_node *linn_tagged_stack_pop_all(
     struct linn_tagged_stack *s) {
     sync_pair_value seen = sync_pair_load_relaxed(&s->head); /* TS.H1 */

@@ -176,7 +176,9 @@ bool linn_thread_adopt_begin(struct linn_thread *t);
 /* The payload is empty: closes the section, and the record is FREE. */
 void linn_thread_adopt_end(struct linn_thread *t);
 
-/* Gives up midway; the payload is consistent, and the next adopter goes on. */
+/* Gives up midway; the payload is consistent, and the next adopter goes on.  Not
+ * called yet: maintenance that may stop after a bounded piece of work (lifetimes)
+ * needs it, and it is how a record comes to be ORPHANED. */
 void linn_thread_adopt_abandon(struct linn_thread *t);
 
 /* ---- fork ---- */
