@@ -1,15 +1,20 @@
 #ifndef LINN_SYNC_BACKOFF_H_
 #define LINN_SYNC_BACKOFF_H_
 
-/* backoff: a bounded exponential pause after a lost compare-and-swap.
+/* backoff: a bounded exponential pause after a lost try.
  *
  *     struct linn_backoff b = LINN_BACKOFF_START;
- *     while (!cas(...)) linn_backoff_pause(&b);
+ *     while (!try(...)) linn_backoff_pause(&b);
  *
  * The pauses double from 2^2 to 2^LINN_BACKOFF_LIMIT instructions and stay
  * there, so a thread never sleeps, never yields and is never further than the
  * longest pause from its next try: a loop that uses it is as lock-free as it
  * was without.
+ *
+ * Used by the fas lock of the twin (sync/lock.c).  Not by the compare-and-swap
+ * loops of the allocator: each goes on with the value that the failed one
+ * returned, and after a pause that value is old, so they would have to load it
+ * once more.
  *
  * It is ours and not ck_backoff because CK's headers do not compile as C++
  * (our tests include this one), and because ck_backoff has no upper bound of

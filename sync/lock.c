@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "sync/atomic.h"
+#include "sync/backoff.h"
 
 #if LINN_TSAN
 void __tsan_acquire(void *address);
@@ -206,12 +207,21 @@ void linn_lock_init(struct linn_lock *lock) {
     }
 }
 
+/* CK's lock waits by reading the word, so all who wait try at once when it is
+ * given back.  These draw apart instead. */
+static void acquire_fas(ck_spinlock_fas_t *fas) {
+    struct linn_backoff backoff = LINN_BACKOFF_START;
+    while (!ck_spinlock_fas_trylock(fas)) {
+        linn_backoff_pause(&backoff);
+    }
+}
+
 static void acquire_spinning(struct linn_lock *lock) {
     union node *node = NULL;
     look_away();
     switch ((enum linn_lock_kind)lock->kind) {
         case LINN_LOCK_FAS:
-            ck_spinlock_fas_lock(fas_of(lock));
+            acquire_fas(fas_of(lock));
             break;
         case LINN_LOCK_TICKET:
             ck_spinlock_ticket_lock(ticket_of(lock));
