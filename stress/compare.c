@@ -39,7 +39,7 @@ struct arguments {
     double seconds;
     int rounds;
     uint64_t seed;
-    bool full, list, check, quiet, all_locks;
+    bool full, list, plan, check, quiet, all_locks;
 };
 
 static struct contest contest;
@@ -56,7 +56,7 @@ static bool is_interrupted(void) {
 
 /* ---- The command line ---- */
 
-enum { KEY_FULL = 256, KEY_LOCKS, KEY_CHECK, KEY_SEED };
+enum { KEY_FULL = 256, KEY_LOCKS, KEY_CHECK, KEY_SEED, KEY_PLAN };
 
 static const struct argp_option options[] = {
     {"workload", 'w', "NAME[,NAME]", 0,
@@ -83,6 +83,8 @@ static const struct argp_option options[] = {
      "Canaries in every block: correctness, not times", 0},
     {"seed", KEY_SEED, "N", 0, "Default 1", 0},
     {"list", 'l', NULL, 0, "Say what there is to measure, and stop", 0},
+    {"plan", KEY_PLAN, NULL, 0,
+     "Say how many cells there would be and how long they take, and stop", 0},
     {"quiet", 'q', NULL, 0, "No progress on the terminal", 0},
     {NULL, 0, NULL, 0, NULL, 0},
 };
@@ -162,6 +164,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         case 'l':
             a->list = true;
             return 0;
+        case KEY_PLAN:
+            a->plan = true;
+            return 0;
         case 'q':
             a->quiet = true;
             return 0;
@@ -189,17 +194,24 @@ static const struct argp argp = {
 
 /* ---- Contestants ---- */
 
+enum { PEER_SONAMES_MAX = 2 };
+
+/* The newest soname first.  Debian 12 and 13 do not call the packages the same;
+ * build_defs/packages.debian has both names. */
 struct peer {
     const char *name;
-    const char *soname;
-    const char *package;
+    const char *soname[PEER_SONAMES_MAX];
+    const char *packages;
 };
 
 static const struct peer peers[] = {
-    {"jemalloc", "libjemalloc.so.2", "libjemalloc2"},
-    {"mimalloc", "libmimalloc.so.2", "libmimalloc2.0"},
-    {"mimalloc3", "libmimalloc.so.3", NULL},
-    {"tcmalloc", "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"},
+    {"jemalloc", {"libjemalloc.so.2", NULL}, "libjemalloc2"},
+    {"mimalloc",
+     {"libmimalloc.so.3", "libmimalloc.so.2"},
+     "libmimalloc3, or libmimalloc2.0 on Debian 12"},
+    {"tcmalloc",
+     {"libtcmalloc_minimal.so.4", NULL},
+     "libtcmalloc-minimal4t64, or libtcmalloc-minimal4 on Debian 12"},
 };
 
 static const char *const locks[] = {"fas", "ticket", "mcs", "clh", "rwlock"};
@@ -243,25 +255,32 @@ static enum cell_status probe(const struct contestant *c, char *text,
     return cell_run(&r, &nothing, text, text_size);
 }
 
-static void look_for(struct contestant *c, const char *package) {
+/* False with c->missing set if it cannot be measured. */
+static bool look_for(struct contestant *c) {
     char text[1024];
+    c->missing[0] = 0;
+    if (probe(c, text, sizeof text) == CELL_MEASURED) return true;
+    snprintf(c->missing, sizeof c->missing, "%.*s", (int)strcspn(text, "\n"),
+             text);
+    return false;
+}
+
+static void look_for_peer(struct contestant *c, const struct peer *peer) {
 #ifdef LINN_SANITIZED
     /* A peer brings a malloc, and so does the sanitizer. */
-    if (package != NULL) {
-        snprintf(c->missing, sizeof c->missing, "not beside a sanitizer");
-        return;
+    (void)peer;
+    snprintf(c->missing, sizeof c->missing, "not beside a sanitizer");
+#else
+    for (size_t i = 0; i < PEER_SONAMES_MAX && peer->soname[i] != NULL; i++) {
+        snprintf(c->library, sizeof c->library, "%s", peer->soname[i]);
+        if (look_for(c)) return;
     }
+    const char *other = peer->soname[1];
+    snprintf(c->missing, sizeof c->missing,
+             "no %s%s%s that can be loaded (apt-get install %s)",
+             peer->soname[0], other != NULL ? " or " : "",
+             other != NULL ? other : "", peer->packages);
 #endif
-    enum cell_status status = probe(c, text, sizeof text);
-    if (status == CELL_MEASURED) return;
-    if (status == CELL_MISSING && package != NULL) {
-        snprintf(c->missing, sizeof c->missing,
-                 "%.100s is not on this machine (apt-get install %s)",
-                 c->library, package);
-    } else {
-        snprintf(c->missing, sizeof c->missing, "%.*s",
-                 (int)strcspn(text, "\n"), text);
-    }
 }
 
 static void gather_ours(const struct arguments *a) {
@@ -293,13 +312,7 @@ static void gather_peers(const struct arguments *a) {
         if (!is_wanted(a, peers[i].name)) continue;
         struct contestant *c =
             add_contestant(peers[i].name, CONTEST_PEER, "stress/cell_peer");
-        snprintf(c->library, sizeof c->library, "%s", peers[i].soname);
-        look_for(c, peers[i].package);
-        /* What Debian does not carry is not missed either. */
-        if (c->missing[0] != 0 && peers[i].package == NULL) {
-            contest.contestants--;
-            memset(c, 0, sizeof *c);
-        }
+        look_for_peer(c, &peers[i]);
     }
 }
 
@@ -319,8 +332,7 @@ static bool gather_given(const struct arguments *a) {
             return false;
         }
         stress_callers_path(equals + 1, c->library, sizeof c->library);
-        look_for(c, NULL);
-        if (c->missing[0] != 0) {
+        if (!look_for(c)) {
             fprintf(stderr, "compare: --subject %s: %s\n", a->subject[i],
                     c->missing);
             return false;
@@ -474,7 +486,8 @@ static bool load_trace(struct contest_load *l) {
     char error[512];
     struct trace *trace;
     if (trace_load(l->trace_path, &trace, error, sizeof error) != 0) {
-        fprintf(stderr, "compare: trace %s: %s\n", l->name, error);
+        if (!interrupted)
+            fprintf(stderr, "compare: trace %s: %s\n", l->name, error);
         return false;
     }
     struct replay_plan *plan =
@@ -667,16 +680,20 @@ static void show_progress(bool shown, const struct cell *cell, double left) {
     fflush(stderr);
 }
 
-/* All rounds are drawn beforehand, so the time left is known. */
-static bool run_cells(const struct arguments *a) {
+/* All rounds, drawn beforehand, so that the time is known; NULL without memory. */
+static struct cell *make_cells(void) {
     size_t a_round = contest.loads * contest.contestants * 3;
     struct cell *cells =
         (struct cell *)calloc(a_round * (size_t)contest.rounds, sizeof *cells);
-    if (cells == NULL) return false;
+    if (cells == NULL) return NULL;
     uint64_t random = stress_random_mix(contest.seed);
     for (int round = 0; round < contest.rounds; round++) {
         contest.cells += make_round(round, &random, cells + contest.cells);
     }
+    return cells;
+}
+
+static void run_cells(const struct arguments *a, const struct cell *cells) {
     double planned = seconds_of_cells(cells, contest.cells);
     bool shown = isatty(2) && !a->quiet;
     if (a->full || planned > 150) {
@@ -694,8 +711,6 @@ static bool run_cells(const struct arguments *a) {
     }
     if (shown) fprintf(stderr, "\r\033[K");
     contest.interrupted = interrupted != 0;
-    free(cells);
-    return true;
 }
 
 /* Lengths that fill the budget of a default run; --seconds and --full say
@@ -790,11 +805,29 @@ static bool any_failed(void) {
     return false;
 }
 
+/* Before anything that takes time.  System calls are not restarted: one that
+ * waits would go on doing so. */
+static void catch_interrupts(void) {
+    struct sigaction action = {0};
+    action.sa_handler = on_interrupt;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static bool load_traces(void) {
+    for (size_t i = 0; i < contest.loads && !interrupted; i++) {
+        if (contest.load[i].trace_path == NULL) continue;
+        if (!load_trace(&contest.load[i]) && !interrupted) return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv) {
     static struct arguments a;
     a.seed = 1;
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &a);
+    catch_interrupts();
     if (!gather_loads(&a)) return 2;
     if (!gather_contestants(&a)) return 2;
     if (a.list) {
@@ -807,18 +840,18 @@ int main(int argc, char **argv) {
     contest.row = (struct contest_row *)calloc(
         contest.loads * contest.contestants, sizeof *contest.row);
     if (contest.row == NULL) return 1;
-    for (size_t i = 0; i < contest.loads; i++) {
-        if (contest.load[i].trace_path != NULL &&
-            !load_trace(&contest.load[i])) {
-            return 1;
-        }
-    }
     choose_lengths(&a);
-    struct sigaction action = {0};
-    action.sa_handler = on_interrupt;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    if (!run_cells(&a)) return 1;
+    if (!a.plan && !load_traces()) return 1;
+    struct cell *cells = make_cells();
+    if (cells == NULL) return 1;
+    if (a.plan) {
+        printf("%zu cells, about %.0f s\n", contest.cells,
+               ceil(seconds_of_cells(cells, contest.cells)));
+        free(cells);
+        return 0;
+    }
+    run_cells(&a, cells);
+    free(cells);
     contest_print(&contest);
     int status = write_files(&a);
     if (contest.broken) return STRESS_EXIT_BROKEN;

@@ -1,6 +1,11 @@
 #include <jansson.h>
 
+#include <sys/stat.h>
+
+#include <cmath>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <regex>
 #include <string>
@@ -58,7 +63,7 @@ TEST(CompareTest, HelpNamesEveryOption) {
     for (const char *option :
          {"--json", "--csv", "--workload", "--threads", "--seconds", "--full",
           "--list", "--check", "--subject", "--locks", "--repetitions",
-          "--seed", "--quiet"}) {
+          "--seed", "--quiet", "--plan"}) {
         EXPECT_TRUE(Has(said.out, option)) << option;
     }
 }
@@ -162,10 +167,18 @@ TEST(CompareTest, FilesGoToTheCallersFolder) {
     setenv("BUILD_WORKING_DIRECTORY", getenv("TEST_TMPDIR"), 1);
     Said said = Compare({"--workload", "pair", "--threads", "1", "--subject",
                          "glibc", "--seconds", "0.05", "--repetitions", "1",
-                         "--json", "relative.json"});
+                         "--json", "relative.json", "--csv", "relative.csv"});
     unsetenv("BUILD_WORKING_DIRECTORY");
     ASSERT_EQ(said.status, 0) << said.err;
     EXPECT_NE(Load(TempFile("relative.json")), nullptr);
+    std::ifstream csv(TempFile("relative.csv"));
+    std::string line, first;
+    int lines = 0;
+    while (std::getline(csv, line)) {
+        if (lines++ == 1) first = line;
+    }
+    EXPECT_EQ(lines, 3);  // the machine, the columns, one cell
+    EXPECT_TRUE(Has(first, "workload,threads,subject")) << first;
 }
 
 TEST(CompareTest, ReplaysATraceWithCanaries) {
@@ -210,6 +223,197 @@ TEST(CompareTest, AnInterruptPrintsWhatIsDone) {
     EXPECT_EQ(said.status, 130) << said.err;
     EXPECT_TRUE(Has(said.out, "INTERRUPTED after")) << said.out;
     EXPECT_TRUE(Has(said.out, "ns/op")) << said.out;
+}
+
+// ---- What it says while it works ----
+
+const std::vector<std::string> kFourCells = {
+    "--workload", "pair", "--threads",     "1", "--subject", "glibc",
+    "--seconds",  "0.05", "--repetitions", "3"};
+
+std::vector<std::string> With(std::vector<std::string> arguments,
+                              const char *more) {
+    arguments.insert(arguments.begin(), more);
+    return arguments;
+}
+
+Said CompareOnTerminal(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), g_compare);
+    return RunOnTerminal(arguments);
+}
+
+TEST(CompareTest, ATerminalShowsProgressAndTheTimeLeft) {
+    Said said = CompareOnTerminal(kFourCells);
+    ASSERT_EQ(said.status, 0) << said.err;
+    std::regex line(
+        "\r\033\\[K([0-9]+)/4  glibc pair, 1 threads  "
+        "about ([0-9]+) s left");
+    int lines = 0, left_before = 1000;
+    for (std::sregex_iterator i(said.err.begin(), said.err.end(), line), end;
+         i != end; ++i) {
+        EXPECT_EQ(std::stoi((*i)[1]), ++lines) << said.err;
+        int left = std::stoi((*i)[2]);
+        EXPECT_LE(left, left_before);
+        EXPECT_GE(left, 1);
+        left_before = left;
+    }
+    EXPECT_EQ(lines, 4) << said.err;
+    // The line is gone in the end.
+    ASSERT_GE(said.err.size(), 4u);
+    EXPECT_EQ(said.err.substr(said.err.size() - 4), "\r\033[K");
+}
+
+TEST(CompareTest, IsSilentInAPipeAndWhenAskedToBe) {
+    EXPECT_EQ(Compare(kFourCells).err, "");
+    Said said = CompareOnTerminal(With(kFourCells, "--quiet"));
+    EXPECT_EQ(said.status, 0);
+    EXPECT_EQ(said.err, "");
+}
+
+TEST(CompareTest, FullSaysBeforehandHowLong) {
+    Said said = Compare(With(kFourCells, "--full"));
+    EXPECT_EQ(said.status, 0) << said.err;
+    EXPECT_EQ(said.err, "compare: 4 cells, about 1 minutes\n");
+}
+
+// ---- The plan ----
+
+struct Planned {
+    int cells = 0, seconds = 0;
+};
+
+Planned Plan(std::vector<std::string> arguments) {
+    Said said = Compare(With(arguments, "--plan"));
+    EXPECT_EQ(said.status, 0) << said.err;
+    EXPECT_EQ(said.err, "");
+    Planned p;
+    std::smatch m;
+    bool good = std::regex_match(
+        said.out, m, std::regex("([0-9]+) cells, about ([0-9]+) s\n"));
+    EXPECT_TRUE(good) << said.out;
+    if (good) p = {std::stoi(m[1]), std::stoi(m[2])};
+    return p;
+}
+
+TEST(CompareTest, ADefaultRunIsPlannedToEndWithinTwoMinutes) {
+    Planned all = Plan({});
+    // Two traces and three loads; linn, linn-locked and glibc are always there:
+    // three rounds, a cell for latencies, and one that counts.
+    EXPECT_GE(all.cells, 5 * (3 * 3 + 3 + 1));
+    EXPECT_LE(all.seconds, 120);
+    EXPECT_GE(all.seconds, 60);  // or cells are shorter than they may be
+    EXPECT_LE(Plan({"--subject", "linn"}).seconds, 120);
+}
+
+TEST(CompareTest, ThePlanIsTheSumOfItsCells) {
+    // Two rounds of 1 s; 0.3 s for latencies; to each 0.1 s of warm-up and 0.06 s.
+    Planned p = Plan({"--workload", "pair", "--subject", "glibc", "--seconds",
+                      "1", "--repetitions", "2"});
+    EXPECT_EQ(p.cells, 3);
+    EXPECT_EQ(p.seconds, std::ceil(2 * 1.16 + 0.46));
+    Planned full = Plan({"--full"});
+    EXPECT_GT(full.cells, 5 * 7 * 3);
+    EXPECT_GT(full.seconds, 120);
+}
+
+// ---- Peers ----
+
+#ifndef LINN_SANITIZED  // beside a sanitizer there are no peers
+
+// A folder that the loader searches first.
+struct Folder {
+    explicit Folder(const char *name) : path(TempFile(name)) {
+        std::filesystem::create_directories(path);
+        setenv("LD_LIBRARY_PATH", path.c_str(), 1);
+    }
+    ~Folder() {
+        unsetenv("LD_LIBRARY_PATH");
+    }
+    void Empty(const std::string &soname) {
+        std::ofstream(path + "/" + soname);
+    }
+    void Working(const std::string &soname) {
+        std::filesystem::copy_file(
+            g_planted, path + "/" + soname,
+            std::filesystem::copy_options::overwrite_existing);
+    }
+    std::string path;
+};
+
+TEST(CompareTest, AMissingPeerIsAVisibleGap) {
+    Folder folder("missing");
+    for (const char *soname :
+         {"libjemalloc.so.2", "libmimalloc.so.2", "libmimalloc.so.3",
+          "libtcmalloc_minimal.so.4"}) {
+        folder.Empty(soname);
+    }
+    std::string csv = TempFile("missing.csv"), json = TempFile("missing.json");
+    Said said = Compare({"--workload", "pair",     "--threads",     "1",
+                         "--subject",  "glibc",    "--subject",     "jemalloc",
+                         "--subject",  "mimalloc", "--subject",     "tcmalloc",
+                         "--seconds",  "0.05",     "--repetitions", "1",
+                         "--csv",      csv,        "--json",        json});
+    EXPECT_EQ(said.status, 0) << said.out << said.err;
+    for (const char *row :
+         {"  jemalloc       missing: no libjemalloc.so.2 ",
+          "  mimalloc       missing: no libmimalloc.so.3 or libmimalloc.so.2 ",
+          "  tcmalloc       missing: no libtcmalloc_minimal.so.4 "}) {
+        EXPECT_TRUE(Has(said.out, row)) << row << "\n" << said.out;
+    }
+    // The packages of both suites.
+    for (const char *package :
+         {"libjemalloc2", "libmimalloc3", "libmimalloc2.0",
+          "libtcmalloc-minimal4t64", "libtcmalloc-minimal4 "}) {
+        EXPECT_TRUE(Has(said.out, package)) << package << "\n" << said.out;
+    }
+    std::ifstream file(csv);
+    std::string line;
+    int missing = 0;
+    while (std::getline(file, line)) {
+        missing += std::regex_search(line, std::regex("malloc,.*,missing$"));
+    }
+    EXPECT_EQ(missing, 3);
+    Json all = Load(json);
+    json_t *cells = json_object_get(all.get(), "cells");
+    ASSERT_EQ(json_array_size(cells), 4u);
+    EXPECT_NE(json_object_get(json_array_get(cells, 1), "missing"), nullptr);
+}
+
+TEST(CompareTest, MimallocIsOneRowOfWhicheverVersionIsThere) {
+    for (const char *soname : {"libmimalloc.so.2", "libmimalloc.so.3"}) {
+        Folder folder(soname);
+        folder.Empty("libmimalloc.so.2");
+        folder.Empty("libmimalloc.so.3");
+        folder.Working(soname);
+        Said said = Compare({"--list"});
+        EXPECT_TRUE(std::regex_search(
+            said.out, std::regex(std::string("  mimalloc +") + soname + "\n")))
+            << said.out;
+        EXPECT_FALSE(Has(said.out, "mimalloc3 ")) << said.out;
+    }
+}
+
+#endif
+
+// ---- Interrupted before the first cell ----
+
+// A trace that never comes: compare waits for it when it is interrupted.
+TEST(CompareTest, AnInterruptWhileTracesAreLoadedPrintsTheTable) {
+    std::string top = TempFile("loading");
+    std::string tree = top + "/compare.runfiles/linn/stress";
+    std::filesystem::create_directories(tree + "/traces");
+    std::filesystem::copy_file(g_compare, top + "/compare");
+    std::filesystem::create_symlink(
+        std::filesystem::path(g_compare).replace_filename("cell_peer"),
+        tree + "/cell_peer");
+    ASSERT_EQ(mkfifo((tree + "/traces/slow.trace.xz").c_str(), 0600), 0);
+    Said said = RunAndInterruptWhenCaught(
+        {top + "/compare", "--workload", "slow", "--subject", "glibc"});
+    EXPECT_EQ(said.status, 130) << said.err;
+    EXPECT_TRUE(Has(said.out, "INTERRUPTED after 0 of 4 cells")) << said.out;
+    EXPECT_TRUE(Has(said.out, "trace slow")) << said.out;
+    EXPECT_TRUE(Has(said.out, "glibc          not measured")) << said.out;
+    EXPECT_EQ(said.err, "");
 }
 
 }  // namespace
