@@ -69,44 +69,38 @@ def plain(operation):
     return operation.replace("fetch_", "")
 
 
+TOKEN = re.compile(
+    r"(?P<comment>/\*.*?(?:\*/|\Z)|//[^\n]*)"
+    r"|\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?",
+    re.DOTALL,
+)
+
+
 def split(text):
     """The text without comments and strings (same length), and the comments.
 
     A comment is (first line, last line, whether code stands before it, text).
     """
-    code, comments = list(text), []
-    at, line, code_in_line = 0, 1, False
-
-    def blank(start, end):
-        for i in range(start, end):
-            if code[i] != "\n":
-                code[i] = " "
-
-    while at < len(text):
-        two = text[at : at + 2]
-        if two == "/*" or two == "//":
-            close = "*/" if two == "/*" else "\n"
-            end = text.find(close, at + 2)
-            end = len(text) if end < 0 else end + (2 if two == "/*" else 0)
-            inside = text[at:end]
+    code, comments = [], []  # code: pieces that together are as long as the text
+    at, line = 0, 1
+    before = ""  # what the code has on this line so far
+    for token in TOKEN.finditer(text):
+        inside = token.group()
+        code.append(text[at : token.start()])
+        line += code[-1].count("\n")
+        before = (before + code[-1]).rpartition("\n")[2]
+        if token.group("comment"):
             last = line + inside.count("\n")
-            comments.append((line, last, code_in_line, inside))
-            blank(at, end)
-            if last > line:
-                code_in_line = False
-            line, at = last, end
-        elif text[at] in "\"'":
-            end = at + 1
-            while end < len(text) and text[end] not in (text[at], "\n"):
-                end += 2 if text[end] == "\\" else 1
-            blank(at + 1, min(end, len(text)))
-            at, code_in_line = end + 1, True
+            trailing = before.strip(" \t\\") != ""
+            comments.append((line, last, trailing, inside))
+            blank = re.sub(r"[^\n]", " ", inside)
         else:
-            if text[at] == "\n":
-                line, code_in_line = line + 1, False
-            elif not text[at].isspace() and text[at] != "\\":
-                code_in_line = True
-            at += 1
+            last = line + inside.count("\n")
+            blank = inside[0] + re.sub(r"[^\n]", " ", inside[1:-1]) + inside[-1:]
+        code.append(blank)
+        before = (before + blank).rpartition("\n")[2]
+        line, at = last, token.end()
+    code.append(text[at:])
     return "".join(code), comments
 
 
