@@ -2,15 +2,10 @@
  * its owner outside, and so moves blocks from one thread to another.  Each block is
  * written with plain accesses by whoever has it. */
 
-#include "alloc/linn.h"
-#include "alloc/pool.h"
-#include "alloc/thread_cache.h"
-#include "verify/scenario.h"
+#include "verify/cache_world.h"
 
 #define BYTES 1000
 
-static linn_pool *pool;
-static struct linn_pool_core *core;
 static void *handed; /* by the first thread of the round before to the second */
 static uint32_t left;
 static uint64_t drains;
@@ -28,9 +23,14 @@ static void before(void) {
         struct linn_options options = LINN_OPTIONS_INIT;
         options.arenas = 1;
         options.cache_sweep = 16; /* the owner's own flushes, too */
+        if (LINN_SCENARIO_SMALL) world_shrink(&options, 2);
         pool = linn_pool_create(&options, NULL, 0);
         LINN_SCENARIO_CHECK(pool != NULL);
-        core = linn_pool_find(pool, "before");
+        world_is_made();
+#if LINN_SCENARIO_SMALL
+        for (int t = 0; t < 3; t++)
+            linn_scenario_prepare(t, world_visit);
+#endif
     }
     drains = drained();
     handed = linn_alloc(pool, BYTES);

@@ -67,6 +67,14 @@ long linn_scenario_round(void);
 #define LINN_SCENARIO_CHECK(fact) \
     ((fact) ? (void)0 : linn_scenario_failed(#fact, __FILE__, __LINE__))
 
+/* For checkers alone, where LINN_SCENARIO_SMALL is 1.  `before` may let thread
+ * `thread` do its first steps (its registration) there, one after another. */
+void linn_scenario_prepare(int thread, void (*function)(void));
+
+/* The calling thread dies here, or ends here as by pthread_exit; its part is over. */
+void linn_scenario_dies(void) __attribute__((noreturn));
+void linn_scenario_ends(void) __attribute__((noreturn));
+
 void linn_scenario_failed(const char *fact, const char *file, int line)
     __attribute__((noreturn));
 

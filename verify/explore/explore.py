@@ -10,6 +10,7 @@ The sources are the library's own, unchanged: they are compiled with
 -fsanitize=thread, and what they call is redirected to the checker (redirect.syms).
 """
 
+import hashlib
 import os
 import pathlib
 import re
@@ -25,6 +26,11 @@ ARENA = [
     for m in "arena check chunk misuse page_map page_source page_tree"
     " size_class subpage".split()
 ]
+LINN = ARENA + [
+    f"alloc/{m}.c"
+    for m in "buf_descriptor fast_path huge linn options pool pool_core"
+    " thread_cache".split()
+] + [f"sync/{m}.c" for m in "asym reclaim thread_registry".split()]
 # Of each scenario: its sources, and what keeps it small enough.
 SOURCES = {
     "tagged_stack_aba": [],
@@ -36,15 +42,22 @@ SOURCES = {
     ],
     "last_release_plain": ["alloc/check.c"],
     "last_release_try_retain": ["alloc/check.c"],
+    "cache_theft": LINN,
+    "thread_exit_drain": LINN,
+    "two_adopters": LINN,
     "huge_free": ARENA + ["alloc/huge.c"],
     "spare_chunk": ARENA,
     "band_crossing": ARENA,
     "partial_peek": ARENA,
+    "cache_revocation": LINN,
+    "thread_death_adoption": LINN,
 }
+# Those whose exploration ends.
+FINISH = list(SOURCES)[:list(SOURCES).index("huge_free")]
 # How a mutant is looked for: everything where that is quick, else samples.
 SEARCH = {
     name: ["--seconds=20"]
-    if name in list(SOURCES)[:6]
+    if name in FINISH
     else ["--mode=pct", "--depth=5", "--executions=20000"]
     for name in SOURCES
 }
@@ -64,15 +77,25 @@ def run(*command, **options):
 
 
 def build(checker, root, name, out):
-    """The program `out` of scenario `name`, from the tree at `root`."""
+    """The program `out` of scenario `name`, from the tree at `root`.  An object is
+    made once for the same source and the same headers."""
     cc = os.environ.get("CC", "gcc")
     objects = []
-    folder = pathlib.Path(tempfile.mkdtemp(dir=out.parent))
+    folder = out.parent / "objects"
+    folder.mkdir(exist_ok=True)
+    headers = hashlib.sha256()
+    for part in "alloc", "sync", "verify":
+        for path in sorted(pathlib.Path(root, part).glob("*.h")):
+            headers.update(path.read_bytes())
     for source in [f"verify/{name}.c"] + SOURCES[name]:
-        o = folder / (source.replace("/", "_") + ".o")
-        run(cc, *FLAGS, "-DLINN_SCENARIO_SMALL=1", "-iquote", ".", "-c", source,
-            "-o", o.resolve(), cwd=root)
-        run("objcopy", f"--redefine-syms={HERE}/redirect.syms", o)
+        key = headers.copy()
+        key.update(source.encode())
+        key.update(pathlib.Path(root, source).read_bytes())
+        o = folder / (key.hexdigest() + ".o")
+        if not o.exists():
+            run(cc, *FLAGS, "-DLINN_SCENARIO_SMALL=1", "-iquote", ".", "-c", source,
+                "-o", o.resolve(), cwd=root)
+            run("objcopy", f"--redefine-syms={HERE}/redirect.syms", o)
         objects.append(o)
     run(cc, "-no-pie", "-o", out, *objects, checker)
     return out

@@ -11,6 +11,8 @@ enum { FIBERS = 6, STACK_BYTES = 1 << 18, LOCALS_MAX = 4096 };
 static char *stacks;
 static void *saved_stack[FIBERS];
 static char locals[FIBERS][LOCALS_MAX];
+static char kept[FIBERS][LOCALS_MAX];
+static bool is_kept[FIBERS];
 static const void *template_first;
 static size_t template_bytes, locals_bytes;
 static char *locals_block;
@@ -68,7 +70,9 @@ static void first_function(void) {
 void fiber_begin(int fiber, void (*function)(int)) {
     functions[fiber] = function;
     memset(locals[fiber], 0, locals_bytes);
-    if (template_bytes > 0) {
+    if (is_kept[fiber]) {
+        memcpy(locals[fiber], kept[fiber], locals_bytes);
+    } else if (template_bytes > 0) {
         memcpy(locals[fiber], template_first, template_bytes);
     }
     /* Six registers, where to return to, and a word that aligns the stack. */
@@ -78,6 +82,11 @@ void fiber_begin(int fiber, void (*function)(int)) {
     void (*first)(void) = first_function;
     memcpy(&top[6], &first, sizeof first);
     saved_stack[fiber] = top;
+}
+
+void fiber_keep(int fiber) {
+    memcpy(kept[fiber], locals[fiber], locals_bytes);
+    is_kept[fiber] = true;
 }
 
 void fiber_switch(int from, int to) {

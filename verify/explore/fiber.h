@@ -14,6 +14,10 @@
 void fiber_init(void);
 
 void fiber_begin(int fiber, void (*function)(int fiber));
+
+/* It begins with the thread-locals that it has now, from now on. */
+void fiber_keep(int fiber);
+
 void fiber_switch(int from, int to);
 
 /* Whether an address is of a fiber's stack or of the thread-locals. */

@@ -286,26 +286,85 @@ static bool fence_before(const struct event *f, const struct event *g) {
     return false;
 }
 
-enum { FENCES_MAX = 32 };
+/* A light barrier has no order against another one, so a cycle goes from heavy to
+ * heavy, directly or by way of one light barrier.  Of the light ones of a thread the
+ * later are after whatever an earlier one is after, and the earlier before whatever a
+ * later one is before: the first that a heavy is before, and the last that is before
+ * it, are found by halving. */
+enum { HEAVY_MAX = 16, LIGHT_MAX = 1200 };
+
+struct lights {
+    int n;
+    const struct event *of[LIGHT_MAX];
+};
+
+static int first_light_after(const struct event *heavy,
+                             const struct lights *l) {
+    int low = 0, high = l->n;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (fence_before(heavy, l->of[middle])) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+static int lights_before(const struct event *heavy, const struct lights *l) {
+    int low = 0, high = l->n;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (fence_before(l->of[middle], heavy)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
 
 bool machine_fences_agree(void) {
     const struct machine *m = &linn_machine;
     if (m->heavy == 0 || m->fences < 2) return true;
-    const struct event *fence[FENCES_MAX];
-    bool before[FENCES_MAX][FENCES_MAX];
+    static struct lights light[THREADS];
+    const struct event *heavy[HEAVY_MAX];
+    bool before[HEAVY_MAX][HEAVY_MAX];
     int n = 0;
-    for (int i = 0; i < m->events; i++) {
-        const struct event *e = &m->event[i];
-        if (!e->executed || e->kind < EVENT_FENCE) continue;
-        if (e->kind == EVENT_FENCE && e->order != __ATOMIC_SEQ_CST) continue;
-        if (n == FENCES_MAX) report_limit("too many fences");
-        fence[n++] = e;
+    for (int t = 0; t < THREADS; t++)
+        light[t].n = 0;
+    for (int t = 0; t < THREADS; t++) {
+        for (int i = 1; i <= m->done[t]; i++) {
+            const struct event *e = &m->event[m->of_thread[t][i]];
+            if (e->kind < EVENT_FENCE) continue;
+            if (e->kind == EVENT_LIGHT) {
+                if (light[t].n == LIGHT_MAX) report_limit("too many barriers");
+                light[t].of[light[t].n++] = e;
+                continue;
+            }
+            if (e->kind == EVENT_FENCE && e->order != __ATOMIC_SEQ_CST) {
+                continue;
+            }
+            if (n == HEAVY_MAX) report_limit("too many fences");
+            heavy[n++] = e;
+        }
     }
     for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) {
-            bool counts = i != j && (fence[i]->kind != EVENT_LIGHT ||
-                                     fence[j]->kind != EVENT_LIGHT);
-            before[i][j] = counts && fence_before(fence[i], fence[j]);
+        for (int j = 0; j < n; j++)
+            before[i][j] = i != j && fence_before(heavy[i], heavy[j]);
+    }
+    for (int t = 0; t < THREADS; t++) {
+        int first[HEAVY_MAX], last[HEAVY_MAX];
+        if (light[t].n == 0) continue;
+        for (int i = 0; i < n; i++) {
+            first[i] = first_light_after(heavy[i], &light[t]);
+            last[i] = lights_before(heavy[i], &light[t]);
+        }
+        for (int i = 0; i < n; i++) {
+            for (int j = 0; j < n; j++) {
+                if (first[i] < last[j]) before[i][j] = true;
+            }
         }
     }
     for (int k = 0; k < n; k++) {
@@ -317,6 +376,21 @@ bool machine_fences_agree(void) {
     }
     for (int i = 0; i < n; i++) {
         if (before[i][i]) return false;
+    }
+    return true;
+}
+
+bool machine_is_last(int id) {
+    const struct machine *m = &linn_machine;
+    const struct event *e = &m->event[id];
+    const struct place *p = &places[e->place];
+    unsigned at = machine_position(e);
+    for (int i = 0; i < p->events; i++) {
+        const struct event *b = &m->event[p->event[i]];
+        if (b->executed && (b->half & e->half) != 0 &&
+            machine_position(b) > at) {
+            return false;
+        }
     }
     return true;
 }

@@ -29,9 +29,9 @@
 
 enum {
     THREADS = 5, /* 0 is before and after, which see everything */
-    EVENTS_MAX = 1400,
+    EVENTS_MAX = 3000,
     PLACES_MAX = 4096,
-    PLACE_EVENTS_MAX = 400,
+    PLACE_EVENTS_MAX = 800,
     SOURCE_INITIAL = -1,
 };
 
@@ -130,6 +130,9 @@ unsigned machine_first_position(int place, uint8_t half,
 /* Whether the write at `position` has a read-modify-write right after it: M2.
  * `id` gets that write. */
 bool machine_is_taken(int place, unsigned position, int *id);
+
+/* Whether nothing that was executed comes after it in the order of its word. */
+bool machine_is_last(int id);
 
 /* M3. */
 bool machine_fences_agree(void);

@@ -18,6 +18,7 @@
 #include "verify/explore/report.h"
 #include "verify/explore/runtime.h"
 #include "verify/explore/schedule.h"
+#include "verify/explore/threads.h"
 #include "verify/scenario.h"
 
 static long round_number;
@@ -122,7 +123,8 @@ int main(int argc, char **argv) {
     (void)sigaction(SIGSEGV, &action, NULL);
     (void)sigaction(SIGBUS, &action, NULL);
 
-    struct program program = {.after = linn_scenario.after};
+    struct program program = {.after = linn_scenario.after,
+                              .begin = threads_begin};
     while (program.threads < LINN_SCENARIO_THREADS &&
            linn_scenario.thread[program.threads] != NULL) {
         program.thread[program.threads] = linn_scenario.thread[program.threads];
@@ -135,6 +137,7 @@ int main(int argc, char **argv) {
         (void)snprintf(how, sizeof how, " --round=%ld", round_number);
         linn_scenario.before();
         memory_seal();
+        threads_seal();
         struct schedule_result r = schedule_explore(&program, &options);
         sum.complete += r.complete;
         sum.dead += r.dead;

@@ -48,6 +48,7 @@ static uintptr_t next_fresh[THREADS]; /* never mapped so far */
 static uintptr_t begin_free[THREADS]; /* at the start of an execution */
 
 void memory_init(void) {
+    if (next_free[0] != 0) return;
     for (int t = 0; t < THREADS; t++) {
         next_free[t] = RANGE_FIRST + (uintptr_t)t * RANGE_BYTES;
         next_fresh[t] = begin_free[t] = next_free[t];
@@ -176,6 +177,7 @@ void memory_poke(uintptr_t address, const void *value, unsigned bytes) {
 /* ---- pages ---- */
 
 void *memory_map(size_t bytes) {
+    memory_init(); /* for constructors, which come before main */
     int me = schedule_running() ? schedule_thread() : 0;
     size_t alignment = 4096;
     while (alignment < bytes && alignment < (size_t)1 << 24)

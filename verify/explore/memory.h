@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Any number of times. */
 void memory_init(void);
 
 /* What is mapped now is so at the start of each execution. */

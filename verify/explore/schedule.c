@@ -19,7 +19,7 @@ enum {
     HISTORY_MAX = 512,
     PERIOD_MAX = 32,
     REPEATS = 4,
-    THREAD_EVENTS_MAX = 400,
+    THREAD_EVENTS_MAX = 1200,
     CHOICES_MAX = 4096,
 };
 
@@ -332,10 +332,31 @@ static void run_part(int fiber) {
         abort();
     }
     program->thread[fiber - 1]();
-    threads[fiber].ended = true;
-    if (has_plan(fiber)) report_limit("the program is not deterministic: end");
+    schedule_end_thread();
+}
+
+void schedule_end_thread(void) {
+    int me = thread_now;
+    threads[me].ended = true;
+    if (has_plan(me)) report_limit("the program is not deterministic: end");
     for (;;)
         wait_for_turn();
+}
+
+static void (*preparation)(void);
+
+static void run_preparation(int fiber) {
+    (void)fiber;
+    preparation();
+    switch_to(SCHEDULER, 0);
+    abort();
+}
+
+void schedule_prepare(int thread, void (*function)(void)) {
+    preparation = function;
+    fiber_begin(thread, run_preparation);
+    switch_to(thread, thread);
+    fiber_keep(thread);
 }
 
 static void end_execution(enum ending how) __attribute__((noreturn));
@@ -352,8 +373,11 @@ static void check_bound(int t) {
     if (linn_machine.planned[t] > THREAD_EVENTS_MAX) end_execution(TRUNCATED);
 }
 
-static void executed(void) {
-    if (!machine_fences_agree()) end_execution(DEAD);
+/* A cycle of fences is closed by the event that goes back: one that comes before an
+ * event executed earlier, in the order of its word.  A fence closes none, since
+ * nothing comes after it yet. */
+static void executed(int id) {
+    if (!machine_is_last(id) && !machine_fences_agree()) end_execution(DEAD);
 }
 
 /* The plan's next event of thread t, which must be what the program does now. */
@@ -474,7 +498,7 @@ static int read_event(int place, uint8_t half, uint8_t order, uint8_t failure,
     e->site = site;
     memcpy(e->value, value, sizeof e->value);
     machine_execute(id);
-    executed();
+    executed(id);
     if (!e->exclusive) note_read(t, id);
     return id;
 }
@@ -649,7 +673,7 @@ static void write_event(int place, uint8_t half, uint8_t order, bool exclusive,
         choose_position(id);
         if (options->mode == SCHEDULE_REPLAY) replay_advance();
     }
-    executed();
+    executed(id);
 }
 
 /* ---- what the program's accesses come to ---- */
@@ -778,7 +802,6 @@ void schedule_fence(int kind, uint8_t order) {
     linn_machine.event[id].order = order;
     linn_machine.event[id].site = site;
     machine_execute(id);
-    executed();
 }
 
 /* ---- executions ---- */
@@ -800,6 +823,7 @@ static void check_waiting(void) {
 
 static void run_execution(void) {
     memset(threads, 0, sizeof threads);
+    if (program->begin != NULL) program->begin();
     over = false;
     ending = COMPLETE;
     last_thread = preemptions = choice_at = steps = 0;

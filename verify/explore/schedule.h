@@ -46,6 +46,8 @@ struct program {
     int threads;
     void (*thread[4])(void);
     void (*after)(void);
+    /* Before each execution; may be NULL. */
+    void (*begin)(void);
     /* After each complete execution, when memory is as it was; may be NULL. */
     void (*judge)(void);
 };
@@ -74,7 +76,14 @@ struct schedule_result {
 struct schedule_result schedule_explore(const struct program *program,
                                         const struct schedule_options *options);
 
+/* Runs `function` as thread `thread` (from 1), alone and unexplored, before the
+ * exploration: the thread begins each execution with the thread-locals it has then. */
+void schedule_prepare(int thread, void (*function)(void));
+
 /* ---- for the threads of the program ---- */
+
+/* The calling thread goes no further. */
+void schedule_end_thread(void) __attribute__((noreturn));
 
 /* Whether a thread of the program, or `after`, is running; the thread. */
 bool schedule_running(void);
