@@ -92,8 +92,9 @@ static sync_u32 *leaf_slot(struct leaf *leaf, uintptr_t p) {
 /* Where the entry and the slot of an address are, NULL when it has none. */
 static sync_u16 *find_entry(uintptr_t p) {
     if (p >= ADDRESS_BYTES) return NULL;
-    /* PM.F3 relaxed: a pointer of ours came after the decision. */
-    void *flat = sync_ptr_load_relaxed(&linn_page_map.flat);
+    /* PM.F2 acquire, pairs with PM.F1: any address may be asked for, also by who
+     * was handed nothing yet. */
+    void *flat = sync_ptr_load_acquire(&linn_page_map.flat);
     if (form_of(flat) == FORM_FLAT) {
         return &((struct flat *)flat)->entries[p >> LINN_MAP_SHIFT];
     }
@@ -103,8 +104,9 @@ static sync_u16 *find_entry(uintptr_t p) {
 
 static sync_u32 *find_slot(uintptr_t p) {
     if (p >= ADDRESS_BYTES) return NULL;
-    /* PM.F3 relaxed: a pointer of ours came after the decision. */
-    void *flat = sync_ptr_load_relaxed(&linn_page_map.flat);
+    /* PM.F2 acquire, pairs with PM.F1: any address may be asked for, also by who
+     * was handed nothing yet. */
+    void *flat = sync_ptr_load_acquire(&linn_page_map.flat);
     if (form_of(flat) == FORM_FLAT) {
         return &((struct flat *)flat)->slots[p >> LINN_GRANULE_SHIFT];
     }

@@ -64,7 +64,7 @@ static inline uint32_t linn_entry_pool(size_t entry) {
  * two-level; decided once
  *   PM.F1 init   cas    acq_rel  pairs PM.F2  decides
  *   PM.F2 init   load   acquire  pairs PM.F1
- *   PM.F3 get    load   relaxed  PM.L2 came first, or its slow path
+ *   PM.F3 get    load   relaxed  PM.L2 came first
  * ATOMIC entries of either form, who owns the page owns its entry
  *   PM.E1 set    store  relaxed  the pointer's own hand-over publishes it
  *   PM.E2 get    load   relaxed  a holder's pointer was handed over

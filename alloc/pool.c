@@ -269,8 +269,11 @@ bool linn_pool_destroy(linn_pool *pool, size_t *live) {
     /* PC.H1 acquire, pairs with PC.L1. */
     uint64_t word = sync_u64_load_acquire(&core->word);
     uint64_t dying = with_state(word, LINN_POOL_DYING);
-    /* PC.D1 acq_rel, pairs with PC.L1: one of two destroyers goes on. */
-    if (state_of(word) != LINN_POOL_LIVE ||
+    /* Since the handle was looked up another destroyer may have ended the pool, and
+     * somebody made a new one here: that one is not ours to end.
+     * PC.D1 acq_rel, pairs with PC.L1: one of two destroyers goes on. */
+    if (generation_of(word) != (uint64_t)(uintptr_t)pool >> 8 ||
+        state_of(word) != LINN_POOL_LIVE ||
         !sync_u64_cas_acq_rel_relaxed(&core->word, &word, dying)) {
         return false;
     }

@@ -541,7 +541,8 @@ static bool adopt_by_word(struct linn_thread *t, uint64_t word,
 
 bool linn_thread_adopt_begin(struct linn_thread *t) {
     if (t == me.own || me.adopting) return false;
-    uint64_t word = sync_u64_load_relaxed(&t->word); /* TR.H1 */
+    /* TR.L1 acquire, pairs with TR.E1: since a fork the mutex may be a new one. */
+    uint64_t word = sync_u64_load_acquire(&t->word);
     if (state_of(word) == LINN_THREAD_FREE) return false;
     if (!module_enter()) return false;
     uint64_t process = linn_process_generation();

@@ -47,7 +47,7 @@ static void after(void) {
 }
 
 LINN_SCENARIO(two_adopters,
-              .labels = "TC.C3 TC.F1 TC.H1 MG.L1 TR.D1 TR.E1 TR.A1",
+              .labels = "TC.C3 TC.F1 TC.H1 MG.L1 TR.D1 TR.E1 TR.L1",
               .bound = "one dead thread with a block; two adopters, once",
               .before = before, .thread = {dying, adopter0, adopter1},
               .after = after,

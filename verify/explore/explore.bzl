@@ -12,6 +12,7 @@ _TAGS = [
 _DATA = [
     "redirect.syms",
     ":checker_archive",
+    ":scenarios",
     "//alloc:sources",
     "//sync:sources",
     "//verify:sources",

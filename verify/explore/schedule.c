@@ -16,9 +16,9 @@ enum {
     SCHEDULER = 0, /* the fiber; threads have theirs, `after` the last */
     AFTER = THREADS,
     DEPTH_MAX = 256,
-    HISTORY_MAX = 512,
+    HISTORY_MAX = 2048,
     PERIOD_MAX = 32,
-    REPEATS = 4,
+    REPEATS = 16,
     THREAD_EVENTS_MAX = 1200,
     CHOICES_MAX = 4096,
 };

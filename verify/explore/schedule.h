@@ -19,8 +19,8 @@
  * the program's thread-locals is exchanged with the fiber.
  *
  * Waiting.  A thread that reads the same words from the same writes at the same
- * places of the program four times, with no write in between, waits; it is stopped
- * there, since the fifth time would tell nothing new.  If it waits for ever (what it
+ * places of the program sixteen times, with no write between, waits; it is stopped
+ * there, since one time more would tell nothing new.  If it waits for ever (what it
  * reads is the last there is, and the others are done) that is a failure. */
 
 #include <stdbool.h>

@@ -36,10 +36,8 @@ CALL = re.compile(
     r"(acquire|release|acq_rel)(?:_(relaxed|acquire))?\s*\("
 )
 TYPES = {"u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "ptr": "void *"}
-FINISH = ["tagged_stack_aba", "page_tree_split_unite", "chunk_retirement",
-          "subpage_retirement", "huge_free", "last_release_plain",
-          "last_release_try_retain"]
-SAMPLE = ["band_crossing", "spare_chunk", "partial_peek"]
+FINISH = explore.FINISH + ["huge_free"]
+SAMPLE = [n for n in explore.SOURCES if n not in FINISH]
 PAIR = """
 static inline bool sync_pair_cas_weak_{n}(sync_pair *w, sync_pair_value *seen,
                                           sync_pair_value next) {{
@@ -97,7 +95,7 @@ def sites():
 
 
 def labels_of(scenario):
-    text = pathlib.Path(f"verify/{scenario}.c").read_text()
+    text = pathlib.Path(explore.scenario_file(scenario)).read_text()
     return set(re.findall(check_atomics.LABEL, text[text.index("LINN_SCENARIO("):]))
 
 
