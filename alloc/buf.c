@@ -139,7 +139,7 @@ static inline struct linn_descriptor *begin(linn_pool *pool, linn_buf *b) {
     d->reader = d->writer = 0;
     d->marked_reader = d->marked_writer = 0;
     d->pool = pool;
-    b->id = linn_count_begin(&d->count) | d->index;
+    b->id = linn_refs_begin(&d->count) | d->index;
     return d;
 }
 
@@ -159,9 +159,9 @@ static void reset(struct linn_descriptor *d) {
  * to end too. */
 static void let_go(struct linn_descriptor *d, uint64_t name,
                    struct linn_stack_node **todo) {
-    if (!linn_count_is_live(&d->count, name)) return; /* its user's mistake */
+    if (!linn_refs_is_live(&d->count, name)) return; /* its user's mistake */
     d = linn_buf_owner(d, &name);
-    if (linn_count_release(&d->count, name, 1) != LINN_COUNTED_LAST) return;
+    if (linn_refs_release(&d->count, name, 1) != LINN_COUNTED_LAST) return;
     sync_ptr_store_relaxed(&d->node.next, *todo); /* TS.N2, ours */
     *todo = &d->node;
 }
@@ -177,7 +177,7 @@ static void end_derived(struct linn_descriptor *d) {
         struct linn_descriptor *view = linn_descriptor_of(node);
         node = linn_stack_node_next(node);
         enum linn_counted r =
-            linn_count_release(&view->count, linn_buf_handle(view).id, 1);
+            linn_refs_release(&view->count, linn_buf_handle(view).id, 1);
         LINN_CHECK(r == LINN_COUNTED_LAST);
         reset(view);
         give(view);
@@ -307,7 +307,7 @@ linn_buf_status linn_buf_retain_n(linn_buf b, uint32_t n) {
     if (d == NULL) return dead(b);
     uint64_t name = b.id;
     d = linn_buf_owner(d, &name);
-    enum linn_counted r = linn_count_retain(&d->count, name, n);
+    enum linn_counted r = linn_refs_retain(&d->count, name, n);
     return LINN_LIKELY(r == LINN_COUNTED) ? LINN_BUF_OK : said(b, r, n);
 }
 
@@ -315,12 +315,12 @@ linn_buf_status linn_buf_retain(linn_buf b) {
     return linn_buf_retain_n(b, 1);
 }
 
-static inline linn_buf_status release(linn_buf b, uint32_t n, bool *freed) {
+static linn_buf_status release(linn_buf b, uint32_t n, bool *freed) {
     struct linn_descriptor *d = linn_buf_look(b);
     if (LINN_UNLIKELY(d == NULL)) return dead(b);
     uint64_t name = b.id;
     d = linn_buf_owner(d, &name);
-    enum linn_counted r = linn_count_release(&d->count, name, n);
+    enum linn_counted r = linn_refs_release(&d->count, name, n);
     if (LINN_LIKELY(r == LINN_COUNTED_LAST)) {
         linn_buf_end(d);
         *freed = true;
@@ -329,9 +329,34 @@ static inline linn_buf_status release(linn_buf b, uint32_t n, bool *freed) {
     return LINN_LIKELY(r == LINN_COUNTED) ? LINN_BUF_OK : said(b, r, n);
 }
 
-linn_buf_status linn_buf_release(linn_buf b) {
+static __attribute__((cold, noinline)) linn_buf_status
+release_slow(linn_buf b) {
     bool freed;
     return release(b, 1, &freed);
+}
+
+/* What most releases are: of a buffer of its own, of which nothing was derived, by
+ * the one who has it.  All that is asked lies in the first line but one word, and is
+ * asked only after the word has said that the buffer is ours. */
+linn_buf_status linn_buf_release(linn_buf b) {
+    struct linn_descriptor *d = linn_descriptor_at((uint32_t)b.id);
+    if (LINN_UNLIKELY(d == NULL) ||
+        LINN_UNLIKELY(!linn_refs_is_last(&d->count, b.id)) ||
+        LINN_UNLIKELY(d->kind != LINN_KIND_OWN) ||
+        LINN_UNLIKELY(sync_ptr_load_relaxed(&d->derived) != NULL)) { /* BD.D1 */
+        return release_slow(b);
+    }
+    void *data = d->data;
+    struct linn_descriptor_cache *c = NULL;
+    if (LINN_LIKELY(linn_refs_end(&d->count, b.id))) c = enter_cache();
+    if (LINN_LIKELY(c != NULL)) {
+        linn_descriptor_push(c, d);
+        linn_descriptor_leave(c);
+    } else {
+        linn_descriptor_give(d);
+    }
+    linn_free(data);
+    return LINN_BUF_OK;
 }
 
 linn_buf_status linn_buf_release_n(linn_buf b, uint32_t n, bool *freed) {
@@ -347,7 +372,7 @@ uint32_t linn_buf_references(linn_buf b) {
     if (d == NULL) return 0;
     uint64_t name = b.id;
     d = linn_buf_owner(d, &name);
-    return linn_count_held(&d->count, name);
+    return linn_refs_read(&d->count, name);
 }
 
 bool linn_buf_is_sole_owner(linn_buf b) {
@@ -355,7 +380,7 @@ bool linn_buf_is_sole_owner(linn_buf b) {
     if (d == NULL) return false;
     uint64_t name = b.id;
     d = linn_buf_owner(d, &name);
-    return linn_count_is_sole(&d->count, name);
+    return linn_refs_is_sole(&d->count, name);
 }
 
 linn_buf_status linn_buf_publish(linn_buf b) {
@@ -364,7 +389,7 @@ linn_buf_status linn_buf_publish(linn_buf b) {
     if ((d->flags & LINN_FLAG_DERIVED) != 0) {
         return linn_buf_fail(b, LINN_BUF_ARGUMENT, 0, 0);
     }
-    return said(b, linn_count_publish(&d->count, b.id), 1);
+    return said(b, linn_refs_publish(&d->count, b.id), 1);
 }
 
 /* Looks at nothing of the descriptor but its word: the caller holds nothing.  (The
@@ -372,7 +397,7 @@ linn_buf_status linn_buf_publish(linn_buf b) {
 linn_buf_status linn_buf_try_retain(linn_buf b) {
     struct linn_descriptor *d = linn_descriptor_at((uint32_t)b.id);
     if (d == NULL) return dead(b);
-    enum linn_counted r = linn_count_try_retain(&d->count, b.id);
+    enum linn_counted r = linn_refs_try_retain(&d->count, b.id);
     if (LINN_LIKELY(r == LINN_COUNTED)) return LINN_BUF_OK;
     if (r == LINN_COUNTED_DEAD) return LINN_BUF_DEAD;
     return r == LINN_COUNTED_UNPUBLISHED ? LINN_BUF_UNPUBLISHED
@@ -649,6 +674,9 @@ static linn_buf_status discard(linn_buf b, struct linn_descriptor *d) {
         return linn_buf_fail(b, LINN_BUF_READ_ONLY, 0, n);
     }
     size_t readable = d->writer - n;
+    if (readable > 0 && !linn_buf_fits(n, readable, linn_buf_room(d))) {
+        return linn_buf_fail(b, LINN_BUF_INDEX, n, readable);
+    }
     if (d->kind == LINN_KIND_COMPOSITE) {
         n = linn_composite_drop_front(d, n);
     } else if (readable > 0 && !linn_buf_copy_between(d, n, d, 0, readable)) {

@@ -59,7 +59,7 @@ linn_buf_status linn_buf_fail(linn_buf b, linn_buf_status status, size_t index,
 static inline struct linn_descriptor *linn_buf_look(linn_buf b) {
     struct linn_descriptor *d = linn_descriptor_at((uint32_t)b.id);
     if (LINN_UNLIKELY(d == NULL)) return NULL;
-    return LINN_LIKELY(linn_count_is_live(&d->count, b.id)) ? d : NULL;
+    return LINN_LIKELY(linn_refs_is_live(&d->count, b.id)) ? d : NULL;
 }
 
 static inline linn_buf linn_buf_of(uint64_t name) {

@@ -45,7 +45,7 @@ unsigned char *linn_buf_piece(const struct linn_descriptor *d, size_t at,
         struct linn_components *array = root->of.composite.array;
         const struct linn_component *c =
             &array->of[linn_buf_component_at(array, at)];
-        if (!linn_count_is_live(&c->d->count, c->name)) return NULL;
+        if (!linn_refs_is_live(&c->d->count, c->name)) return NULL;
         if (most > c->end - at) most = c->end - at;
         at = at - c->begin + c->from;
         d = c->d;
@@ -203,17 +203,63 @@ static linn_buf_status broken(linn_buf b, size_t index, size_t n) {
 
 /* The n low bytes of a number as they lie in the buffer.  n is a constant where
  * these are used, so each is a move and at most a swap. */
+static inline uint64_t swapped(uint64_t raw, size_t n) {
+    return __builtin_bswap64(raw) >> (64 - 8 * n);
+}
+
+static const bool machine_is_little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+
 static inline uint64_t unpack(const unsigned char *p, size_t n, bool little) {
+    uint16_t two;
+    uint32_t four;
     uint64_t raw = 0;
-    for (size_t i = 0; i < n; i++) {
-        raw |= (uint64_t)p[i] << (8 * (little ? i : n - 1 - i));
+    switch (n) {
+        case 1:
+            return *p;
+        case 2:
+            memcpy(&two, p, sizeof two);
+            raw = two;
+            break;
+        case 4:
+            memcpy(&four, p, sizeof four);
+            raw = four;
+            break;
+        case 8:
+            memcpy(&raw, p, sizeof raw);
+            break;
+        default: /* 3 */
+            for (size_t i = 0; i < n; i++)
+                raw |= (uint64_t)p[i] << (8 * i);
+            return little ? raw : swapped(raw, n);
     }
-    return raw;
+    return little == machine_is_little ? raw : swapped(raw, n);
 }
 
 static inline void pack(unsigned char *p, size_t n, bool little, uint64_t raw) {
-    for (size_t i = 0; i < n; i++) {
-        p[i] = (unsigned char)(raw >> (8 * (little ? i : n - 1 - i)));
+    uint16_t two;
+    uint32_t four;
+    if (n == 3) {
+        if (!little) raw = swapped(raw, n);
+        for (size_t i = 0; i < n; i++)
+            p[i] = (unsigned char)(raw >> (8 * i));
+        return;
+    }
+    if (little != machine_is_little) raw = swapped(raw, n);
+    switch (n) {
+        case 1:
+            *p = (unsigned char)raw;
+            break;
+        case 2:
+            two = (uint16_t)raw;
+            memcpy(p, &two, sizeof two);
+            break;
+        case 4:
+            four = (uint32_t)raw;
+            memcpy(p, &four, sizeof four);
+            break;
+        default: /* 8 */
+            memcpy(p, &raw, sizeof raw);
+            break;
     }
 }
 

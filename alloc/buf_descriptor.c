@@ -96,7 +96,7 @@ static bool bump(uint32_t *first) {
 }
 
 static void descriptor_init(struct linn_descriptor *d, uint32_t index) {
-    linn_count_born(&d->count, first_generation);
+    linn_refs_born(&d->count, first_generation);
     d->index = index;
     d->root = d;
     d->kind = LINN_KIND_OWN;

@@ -73,7 +73,7 @@ enum {
  * of its own needs at its beginning is already there: kind LINN_KIND_OWN, no flags,
  * root itself, offset 0, nothing derived. */
 struct linn_descriptor {
-    struct linn_count_word count;
+    struct linn_refs_word count;
     struct linn_descriptor
         *root; /* whose bytes these are; itself, if its own */
     /* The first byte, of a root; NULL if composite.  A batch's head in the stack
@@ -83,8 +83,8 @@ struct linn_descriptor {
     size_t capacity; /* SIZE_MAX: all that the root has */
     size_t reader, writer;
     uint32_t index; /* never changes */
-    uint8_t kind;
-    uint8_t flags;
+    uint16_t kind;
+    uint16_t flags;
 
     size_t max_capacity;
     size_t marked_reader, marked_writer;

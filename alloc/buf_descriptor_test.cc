@@ -147,18 +147,18 @@ TEST(BufDescriptor, IsRetiredWhereItsGenerationWraps) {
         d = linn_descriptor_take();
         fresh.insert(d);
         ASSERT_LT(fresh.size(), 1000u);
-    } while (linn_count_generation(sync_u64_load_relaxed(&d->count.word)) !=
+    } while (linn_refs_generation(sync_u64_load_relaxed(&d->count.word)) !=
              UINT32_MAX - 2);
     fresh.erase(d);
     linn_descriptor_set_first_generation(1);
     std::vector<uint64_t> names;
     for (int life = 0; life < 3; life++) {
-        names.push_back(linn_count_begin(&d->count) | d->index);
+        names.push_back(linn_refs_begin(&d->count) | d->index);
         for (size_t i = 0; i < names.size(); i++) {
-            EXPECT_EQ(linn_count_is_live(&d->count, names[i]),
+            EXPECT_EQ(linn_refs_is_live(&d->count, names[i]),
                       i + 1 == names.size());
         }
-        ASSERT_EQ(linn_count_release(&d->count, names.back(), 1),
+        ASSERT_EQ(linn_refs_release(&d->count, names.back(), 1),
                   LINN_COUNTED_LAST);
         EXPECT_EQ(linn_descriptor_is_spent(d), life == 2);
         linn_descriptor_give(d);

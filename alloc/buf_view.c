@@ -29,19 +29,19 @@ static linn_buf_status make(linn_buf b, struct linn_descriptor *d, size_t index,
     uint64_t name = b.id;
     struct linn_descriptor *owner = linn_buf_owner(d, &name);
     if (wish.retained) {
-        enum linn_counted r = linn_count_retain(&owner->count, name, 1);
+        enum linn_counted r = linn_refs_retain(&owner->count, name, 1);
         if (r != LINN_COUNTED) {
             return linn_buf_fail(b, LINN_BUF_REFERENCES, index, n);
         }
     }
     struct linn_descriptor *view = linn_buf_begin(d->pool, out);
     if (view == NULL) {
-        if (wish.retained) (void)linn_count_release(&owner->count, name, 1);
+        if (wish.retained) (void)linn_refs_release(&owner->count, name, 1);
         return linn_buf_fail(b, LINN_BUF_NO_MEMORY, index, n);
     }
     bool follows = wish.duplicate && (d->root == d || d->capacity == SIZE_MAX);
     view->kind = LINN_KIND_VIEW;
-    view->flags = (uint8_t)(d->flags & LINN_FLAG_READ_ONLY);
+    view->flags = (uint16_t)(d->flags & LINN_FLAG_READ_ONLY);
     if (wish.read_only) view->flags |= LINN_FLAG_READ_ONLY;
     if (!wish.retained) view->flags |= LINN_FLAG_DERIVED;
     view->root = d->root;

@@ -5,16 +5,16 @@
 #include "alloc/buf_count.h"
 #include "verify/scenario.h"
 
-static struct linn_count_word count;
+static struct linn_refs_word count;
 static uint64_t name;
 static long payload[2];
 static int lasts[2];
 static bool sole[2];
 
 static void before(void) {
-    if (linn_scenario_round() % 1000 == 0) linn_count_born(&count, 1);
-    name = linn_count_begin(&count);
-    LINN_SCENARIO_CHECK(linn_count_retain(&count, name, 1) == LINN_COUNTED);
+    if (linn_scenario_round() % 1000 == 0) linn_refs_born(&count, 1);
+    name = linn_refs_begin(&count);
+    LINN_SCENARIO_CHECK(linn_refs_retain(&count, name, 1) == LINN_COUNTED);
     for (int t = 0; t < 2; t++) {
         payload[t] = 0;
         lasts[t] = 0;
@@ -24,12 +24,12 @@ static void before(void) {
 
 static void use(int me) {
     linn_scenario_touch(&payload[me]);
-    LINN_SCENARIO_CHECK(linn_count_retain(&count, name, 2) == LINN_COUNTED);
-    LINN_SCENARIO_CHECK(linn_count_release(&count, name, 2) == LINN_COUNTED);
-    sole[me] = linn_count_is_sole(&count, name);
+    LINN_SCENARIO_CHECK(linn_refs_retain(&count, name, 2) == LINN_COUNTED);
+    LINN_SCENARIO_CHECK(linn_refs_release(&count, name, 2) == LINN_COUNTED);
+    sole[me] = linn_refs_is_sole(&count, name);
     /* A sole owner may use what the others used. */
     if (sole[me]) linn_scenario_touch(&payload[1 - me]);
-    enum linn_counted r = linn_count_release(&count, name, 1);
+    enum linn_counted r = linn_refs_release(&count, name, 1);
     LINN_SCENARIO_CHECK(r == LINN_COUNTED || r == LINN_COUNTED_LAST);
     LINN_SCENARIO_CHECK(!sole[me] || r == LINN_COUNTED_LAST);
     if (r != LINN_COUNTED_LAST) return;
@@ -52,7 +52,7 @@ static void after(void) {
     LINN_SCENARIO_CHECK(lasts[0] + lasts[1] == 1);
     int extra = sole[0] || sole[1];
     LINN_SCENARIO_CHECK(payload[0] + payload[1] == 4 + extra);
-    LINN_SCENARIO_CHECK(!linn_count_is_live(&count, name));
+    LINN_SCENARIO_CHECK(!linn_refs_is_live(&count, name));
     linn_scenario_saw(lasts[0] ? FIRST : SECOND);
     if (extra) linn_scenario_saw(SOLE);
 }

@@ -6,15 +6,15 @@
 #include "alloc/buf_count.h"
 #include "verify/scenario.h"
 
-static struct linn_count_word count;
+static struct linn_refs_word count;
 static uint64_t name;
 static long payload;
 static enum linn_counted found[3];
 static int lasts[3];
 
 static void before(void) {
-    if (linn_scenario_round() % 1000 == 0) linn_count_born(&count, 1);
-    name = linn_count_begin(&count);
+    if (linn_scenario_round() % 1000 == 0) linn_refs_born(&count, 1);
+    name = linn_refs_begin(&count);
     payload = 0;
     for (int t = 0; t < 3; t++) {
         found[t] = LINN_COUNTED_DEAD;
@@ -23,7 +23,7 @@ static void before(void) {
 }
 
 static void release(int me) {
-    enum linn_counted r = linn_count_release(&count, name, 1);
+    enum linn_counted r = linn_refs_release(&count, name, 1);
     LINN_SCENARIO_CHECK(r == LINN_COUNTED || r == LINN_COUNTED_LAST);
     if (r != LINN_COUNTED_LAST) return;
     lasts[me]++;
@@ -32,18 +32,18 @@ static void release(int me) {
 
 static void thread0(void) {
     linn_scenario_touch(&payload);
-    LINN_SCENARIO_CHECK(linn_count_publish(&count, name) == LINN_COUNTED);
+    LINN_SCENARIO_CHECK(linn_refs_publish(&count, name) == LINN_COUNTED);
     release(0);
 }
 
 /* Holds nothing: what it finds, it finds with the bytes. */
 static void find(int me) {
-    found[me] = linn_count_try_retain(&count, name);
+    found[me] = linn_refs_try_retain(&count, name);
     if (found[me] != LINN_COUNTED) return;
     LINN_SCENARIO_CHECK(payload == 1);
 #if !LINN_SCENARIO_SMALL
-    LINN_SCENARIO_CHECK(linn_count_retain(&count, name, 1) == LINN_COUNTED);
-    LINN_SCENARIO_CHECK(linn_count_release(&count, name, 1) == LINN_COUNTED);
+    LINN_SCENARIO_CHECK(linn_refs_retain(&count, name, 1) == LINN_COUNTED);
+    LINN_SCENARIO_CHECK(linn_refs_release(&count, name, 1) == LINN_COUNTED);
 #endif
     release(me);
 }
@@ -61,8 +61,8 @@ enum { FOUND, TOO_EARLY, TOO_LATE, LAST_OWNER, LAST_FINDER };
 static void after(void) {
     LINN_SCENARIO_CHECK(lasts[0] + lasts[1] + lasts[2] == 1);
     LINN_SCENARIO_CHECK(payload == 2);
-    LINN_SCENARIO_CHECK(!linn_count_is_live(&count, name));
-    LINN_SCENARIO_CHECK(linn_count_try_retain(&count, name) ==
+    LINN_SCENARIO_CHECK(!linn_refs_is_live(&count, name));
+    LINN_SCENARIO_CHECK(linn_refs_try_retain(&count, name) ==
                         LINN_COUNTED_DEAD);
     for (int t = 1; t < 3; t++) {
         if (found[t] == LINN_COUNTED) linn_scenario_saw(FOUND);

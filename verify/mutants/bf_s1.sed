@@ -2,4 +2,4 @@
 # file: alloc/buf_count.h
 # scenario: last_release_plain
 # killed by: ThreadSanitizer: data race
-/linn_count_is_sole(const/,/^}/s/sync_u64_load_acquire/sync_u64_load_relaxed/
+/linn_refs_is_sole(const/,/^}/s/sync_u64_load_acquire/sync_u64_load_relaxed/
