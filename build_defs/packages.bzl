@@ -7,6 +7,7 @@ LINN_PACKAGES = [
     "//alloc",
     "//build_defs",
     "//docs",
+    "//docs/examples",
     "//stress",
     "//stress/trace",
     "//stress/traces",
