@@ -240,8 +240,10 @@ void *linn_alloc_aligned(linn_pool *pool, size_t alignment, size_t size) {
     struct linn_pool_core *core = linn_pool_find(pool, __func__);
     if (core == NULL) return NULL;
     if (alignment == 0 || (alignment & (alignment - 1)) != 0) return NULL;
-    size_t most = linn_pool_is_pooled(core) ? core->geometry.chunk_bytes
-                                            : LINN_GRANULE_BYTES;
+    size_t most = core->geometry.chunk_bytes;
+    if (!linn_pool_is_pooled(core) && most < LINN_GRANULE_BYTES) {
+        most = LINN_GRANULE_BYTES;
+    }
     if (alignment > most) return NULL;
     return unmarked(take(core, size, alignment, 0));
 }
