@@ -3,11 +3,13 @@
 
 /* linn: a lock-free pooled buffer allocator.
  *
+ *     char error[160];
  *     linn_pool *pool = linn_pool_create(NULL, error, sizeof error);
+ *     if (pool == NULL) { puts(error); return 1; }
  *     char *block = linn_alloc(pool, 1024);
- *     if (block == NULL) ...             out of memory is a value: look at it
- *     linn_free(block);                  any thread
- *     linn_pool_destroy(pool);
+ *     if (block == NULL) return 1;   // out of memory is a value
+ *     linn_free(block);              // any thread
+ *     linn_pool_destroy(pool, NULL);
  *
  * A pool is Netty's PooledByteBufAllocator: arenas of chunks (16 MiB), chunks
  * cut into pages (8 KiB) by a buddy tree, pages cut into elements by bitmaps,
@@ -73,8 +75,10 @@ enum linn_size_classes {
 struct linn_options {
     size_t size; /* of this struct */
     /* Number of permanent arenas, 0..64; 0 is unpooled: every request goes to
-     * the operating system.  LINN_ARENAS, default min(64, 2 x cores).
-     * [numDirectArenas] */
+     * the operating system.  Each block, however small, then takes 1 MiB of
+     * addresses (memory only where it is touched) and one of the 65,536 places
+     * that the process has for chunks and such blocks; beyond them is out of
+     * memory.  LINN_ARENAS, default min(64, 2 x cores).  [numDirectArenas] */
     size_t arenas;
     /* Bytes of a page, a power of two from 4096 to 65536.  LINN_PAGE_SIZE,
      * default 8192.  [pageSize] */
@@ -153,8 +157,9 @@ void linn_free(void *block) LINN_PUBLIC;
 void *linn_alloc(linn_pool *pool, size_t size) LINN_FREED_BY_LINN_FREE
     LINN_ATTRIBUTE(alloc_size(2), warn_unused_result) LINN_PUBLIC;
 
-/* The same with an alignment: a power of two up to the pool's chunk size.  NULL
- * when it is not a power of two, 0, or larger. */
+/* The same with an alignment: a power of two up to the pool's chunk size (of an
+ * unpooled pool, up to 1 MiB if that is more).  NULL when it is not a power of two,
+ * 0, or larger. */
 void *linn_alloc_aligned(linn_pool *pool, size_t alignment,
                          size_t size) LINN_FREED_BY_LINN_FREE
     LINN_ATTRIBUTE(alloc_size(3), alloc_align(2),
@@ -162,9 +167,10 @@ void *linn_alloc_aligned(linn_pool *pool, size_t alignment,
 
 /* Changes the size of a block, in place where its slot has room (or would not
  * waste more than half), else by a move; contents up to the smaller size are
- * kept.  block NULL is linn_alloc(pool, size); size 0 is a block of its own, as
- * in linn_alloc.  NULL on failure, and the old block is as it was.  The new block
- * comes from the pool of the old one; `pool` counts only when block is NULL. */
+ * kept, a larger alignment (linn_alloc_aligned) is lost in a move.  block NULL is
+ * linn_alloc(pool, size); size 0 is a block of its own, as in linn_alloc.  NULL on
+ * failure, and the old block is as it was.  The new block comes from the pool of
+ * the old one; `pool` counts only when block is NULL. */
 void *linn_realloc(linn_pool *pool, void *block, size_t size)
     LINN_ATTRIBUTE(alloc_size(3), warn_unused_result) LINN_PUBLIC;
 
@@ -173,7 +179,8 @@ void *linn_realloc(linn_pool *pool, void *block, size_t size)
 size_t linn_usable_size(const void *block) LINN_PUBLIC;
 
 /* What linn_usable_size would say of a block of `size` bytes; 0 when size is
- * beyond what can be allocated.  Any thread; touches no shared memory. */
+ * beyond what can be allocated.  Any thread; of shared memory it reads the pool's
+ * word alone, and a handle that is dead is misuse. */
 size_t linn_good_size(linn_pool *pool, size_t size) LINN_PUBLIC;
 
 /* Returns what the calling thread's caches hold to the pools.  True when the
@@ -192,10 +199,10 @@ struct linn_misuse {
     const char *message; /* the whole of it, as printed without a handler */
 };
 
-/* Called instead of printing and aborting.  It may not return to its caller to
- * any good: when it returns, the call that was misused does nothing further,
- * and the pool is as it was before that call.  NULL restores the default.
- * Returns the handler there was. */
+/* Called instead of printing and aborting.  When it returns, the call that was
+ * misused does nothing further (it returns NULL, 0 or false), and the pool is as
+ * it was before that call.  NULL restores the default.  Returns the handler there
+ * was. */
 typedef void (*linn_misuse_handler)(const struct linn_misuse *misuse);
 linn_misuse_handler linn_set_misuse_handler(linn_misuse_handler handler)
     LINN_PUBLIC;
