@@ -83,6 +83,9 @@ static __thread struct {
  *   TR.X2 limit  cas    relaxed  a locked instruction, before the record is LIVE
  *   TR.B1 begin  load   relaxed  hint where to search
  *   TR.B2 begin  cas    relaxed  hint
+ *   TR.B3 begin  load   acquire  pairs TR.B4  who is told of a record sees it
+ *                                FREE, and does not advance the hint over it
+ *   TR.B4 lower  cas    release  pairs TR.B3
  *   TR.K1 key    load   acquire  pairs TR.K3  the key is created
  *   TR.K2 key    cas    relaxed  one thread creates it
  *   TR.K3 key    store  release  pairs TR.K1
@@ -377,8 +380,8 @@ static void lower_search_begin(uint32_t index) {
     do {
         uint32_t low = (uint32_t)seen < index ? (uint32_t)seen : index;
         next = ((seen >> 32) + 1) << 32 | low;
-        /* TR.B2 relaxed: a hint. */
-    } while (!sync_u64_cas_relaxed_relaxed(&search_begin, &seen, next));
+        /* TR.B4 release, pairs with TR.B3: the record is FREE, its mutex too. */
+    } while (!sync_u64_cas_release_relaxed(&search_begin, &seen, next));
 }
 
 static void advance_search_begin(uint64_t seen, uint32_t index) {
@@ -434,8 +437,9 @@ struct linn_thread *linn_thread_register(void) {
     /* Asked before the mutex is locked: should a handler fork in between, the
      * record is stale from the start in the child, where the mutex is nobody's. */
     uint64_t process = linn_process_generation();
-    uint64_t begin = sync_u64_load_relaxed(&search_begin); /* TR.B1 */
-    uint32_t max = sync_u32_load_relaxed(&max_records);    /* TR.T1 */
+    /* TR.B3 acquire, pairs with TR.B4: a record that the hint names is seen FREE. */
+    uint64_t begin = sync_u64_load_acquire(&search_begin);
+    uint32_t max = sync_u32_load_relaxed(&max_records); /* TR.T1 */
     struct linn_thread *t = claim_between((uint32_t)begin, max, process);
     if (t != NULL) {
         advance_search_begin(begin, t->index);
@@ -520,6 +524,8 @@ static bool adopt_by_mutex(struct linn_thread *t, uint64_t process) {
         return true;
     }
     pthread_mutex_unlock(&t->alive);
+    /* A claimer that found it locked by us has advanced the hint over it. */
+    if (state == LINN_THREAD_FREE) lower_search_begin(t->index);
     return false;
 }
 

@@ -70,9 +70,18 @@ static void after(void) {
     }
     LINN_SCENARIO_CHECK(n == 1 + again + adopted +
                                  (adopted && state == LINN_THREAD_LIVE));
+    /* What nobody ended can be ended now; what was ended can be had. */
+    if (!adopted) {
+        LINN_SCENARIO_CHECK(linn_thread_adopt_begin(dead));
+        linn_thread_adopt_end(dead);
+    }
+    if (linn_thread_state_hint(dead) == LINN_THREAD_FREE) {
+        LINN_SCENARIO_CHECK(linn_thread_register() == dead);
+    }
 }
 
-LINN_SCENARIO(adoption, .labels = "TR.D1 TR.E1 TR.O1 TR.L1 TR.A1 RC.C1",
+LINN_SCENARIO(adoption,
+              .labels = "TR.D1 TR.E1 TR.O1 TR.L1 TR.A1 RC.C1 TR.B3 TR.B4",
               .bound =
                   "one dead thread; one adopter that gives up, one that "
                   "ends it; a newcomer",

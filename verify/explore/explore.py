@@ -49,6 +49,7 @@ SOURCES = {
     "two_adopters": LINN,
     "registration": REGISTRY,
     "adoption": REGISTRY,
+    "adopter_dies": REGISTRY,
     "fork_adoption": REGISTRY,
     "grace_period": REGISTRY,
     "page_map_growth": MAP,

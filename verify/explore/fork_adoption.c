@@ -78,6 +78,17 @@ static void after(void) {
     long n = *payload(old);
     LINN_SCENARIO_CHECK(n == seized + ended ||
                         (ended && n == seized + ended + 1));
+    /* What nobody ended can be ended now, by who has a record; what was ended can be
+     * had. */
+    struct linn_thread *t = linn_thread_register();
+    LINN_SCENARIO_CHECK(t != NULL);
+    if (!ended) {
+        if (linn_thread_adopt_begin(adopter)) linn_thread_adopt_end(adopter);
+        LINN_SCENARIO_CHECK(linn_thread_adopt_begin(old));
+        linn_thread_adopt_end(old);
+    } else if (n == seized + ended) {
+        LINN_SCENARIO_CHECK(t == old);
+    }
 }
 
 LINN_SCENARIO(

@@ -45,6 +45,7 @@ static void thread0(void) {
     linn_reclaim_enter(reader);
     look(reader);
     linn_reclaim_leave(reader);
+    look(reader);
     linn_reclaim_leave(reader);
     linn_reclaim_enter(reader);
     look(reader);

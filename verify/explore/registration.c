@@ -55,7 +55,8 @@ static void after(void) {
 LINN_SCENARIO(
     registration,
     .labels =
-        "TR.G1 TR.G2 TR.K1 TR.K3 TR.M1 TR.M2 TR.L1 TR.A1 TR.F1 TR.Q1 TR.Q2",
+        "TR.G1 TR.G2 TR.K1 TR.K3 TR.M1 TR.M2 TR.L1 TR.A1 TR.F1 TR.Q1 TR.Q2 "
+        "TR.B3 TR.B4",
     .bound = "two threads that register and end; a hook", .before = before,
     .thread = {thread0, thread1, thread2}, .after = after,
     .outcome = {[SAME] = "one record, used twice", [OTHER] = "two records"},
