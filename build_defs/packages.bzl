@@ -17,6 +17,7 @@ LINN_PACKAGES = [
     "//verify/cards",
     "//verify/explore",
     "//verify/faults",
+    "//verify/fuzz",
     "//verify/gates",
     "//verify/histories",
     "//verify/mutants",

@@ -7,6 +7,10 @@ set -euo pipefail
 cc=$1 out=$PWD/$2 mutant=$3 flags=$4
 shift 4
 
+command -v "$cc" >/dev/null || {
+    echo "$cc is not here: apt-get install $cc libclang-rt-19-dev" >&2
+    exit 1
+}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -rL alloc sync verify "$copy/"

@@ -2,7 +2,7 @@
 
 load("@rules_shell//shell:sh_test.bzl", "sh_test")
 
-def library_program(name, main, flags = "", mutant = "", data = [], **kwargs):
+def library_program(name, main, flags = "", mutant = "", data = [], compiler = "$(CC)", **kwargs):
     """Builds a program of the whole library in one compiler call.
 
     Args:
@@ -11,6 +11,7 @@ def library_program(name, main, flags = "", mutant = "", data = [], **kwargs):
       flags: for the compiler.
       mutant: a sed script that changes one line of a copy of the library.
       data: files that those of `main` include.
+      compiler: a compiler to call by name, where Bazel's own may not do.
       **kwargs: passed on to the genrule.
     """
     native.genrule(
@@ -21,7 +22,8 @@ def library_program(name, main, flags = "", mutant = "", data = [], **kwargs):
             "//sync:sources",
         ],
         outs = [name + ".bin"],
-        cmd = "$(location //verify/histories:library.sh) $(CC) $@ '{mutant}' '{flags}' {main}".format(
+        cmd = "$(location //verify/histories:library.sh) {compiler} $@ '{mutant}' '{flags}' {main}".format(
+            compiler = compiler,
             flags = flags,
             main = " ".join(["$(location %s)" % m for m in main]),
             mutant = "$(location %s)" % mutant if mutant else "",
