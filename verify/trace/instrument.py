@@ -39,7 +39,9 @@ def instrument(path, wanted, seen):
         if label not in wanted and (label or "").split(".")[0] not in wanted:
             continue
         kind = call.group(1).upper()
-        if kind not in ("LOAD", "STORE", "CAS"):
+        if kind.startswith("FETCH"):
+            kind = "FETCH"
+        if kind not in ("LOAD", "STORE", "CAS", "FETCH"):
             continue
         pair = "_PAIR" if "_pair_" in call.group() else ""
         if pair and kind == "STORE":

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Logs runs of the code and asks TLC whether each is a behaviour of the spec.
 
-    trace_test.py WORLD JAR TRANSLATOR MODULE EVENTS RUNS EDIT ...
+    trace_test.py WORLD JAR TRANSLATOR MODULE EVENTS RUNS KINDS EDIT ...
 
 MODULE is the path of the trace specification; TRANSLATOR prints how many steps
-the log has.  RUNS logs of EVENTS accesses must be accepted, every step of them.
+the log has.  RUNS logs of EVENTS accesses must be accepted, every step of them,
+and have KINDS kinds of steps or more.
 One more log, of 1,500 accesses, is spoiled in each way that an EDIT says, and must
 be rejected, while as it stands it is accepted.
 """
@@ -17,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 
-KINDS_MIN = 25
 SPOILED_EVENTS = 1500
 
 
@@ -87,8 +87,8 @@ class Trial:
 
 
 def main():
-    world, jar, translator, module, events, runs = sys.argv[1:7]
-    edits = sys.argv[7:]
+    world, jar, translator, module, events, runs, least = sys.argv[1:8]
+    edits = sys.argv[8:]
     if shutil.which("java") is None:
         die("java is not here: apt-get install default-jre-headless")
     if not jar.endswith(".jar"):
@@ -102,8 +102,8 @@ def main():
               (seed, steps, kinds, why or "accepted"), flush=True)
         if why is not None:
             bad += 1
-        if kinds < KINDS_MIN:
-            print("fewer than %d kinds of steps" % KINDS_MIN)
+        if kinds < int(least):
+            print("fewer than %s kinds of steps" % least)
             bad += 1
     if edits:
         trial.log(99, SPOILED_EVENTS)

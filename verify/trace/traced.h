@@ -51,6 +51,17 @@ void linn_trace_leave(const char *label, const char *function, const void *word,
                          LINN_TRACE_WORD(d_ ? (uint64_t)n_ : *s_), 0, d_); \
         d_;                                                                \
     })
+/* Of a 64-bit word; in the log `after` is the operand.  Nobody else writes the
+ * word meanwhile, because of the lock. */
+#define LINN_TRACED_FETCH(f, label, w, v)                           \
+    do {                                                            \
+        __auto_type w_ = (w);                                       \
+        uint64_t v_ = (v);                                          \
+        linn_trace_enter();                                         \
+        uint64_t b_ = *(const volatile uint64_t *)(const void *)w_; \
+        f(w_, v_);                                                  \
+        linn_trace_leave(label, __func__, w_, b_, v_, 0, 1);        \
+    } while (0)
 #define LINN_TRACED_CAS_PAIR(f, label, w, seen, next)                    \
     ({                                                                   \
         __auto_type w_ = (w);                                            \
