@@ -650,4 +650,10 @@ MineIsBack ==
         MineOf(o, p) = ctl[b].gen
 
 NeverWaits == \A o \in Owners : []<>(pc[o] = "idle")
+
+\* Of the abstract allocator the regions are the pools, and a block that is in a
+\* magazine is not handed out.
+Abstract == INSTANCE Allocator
+              WITH live <- {{e} : e \in out}, mapped <- Pools
+Refines  == Abstract!Spec
 =============================================================================
