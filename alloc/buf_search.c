@@ -27,16 +27,16 @@ static bool walk_next(struct walk *w) {
     return true;
 }
 
+/* Over [index, index + n); over nothing after an error. */
 static linn_buf_status walk_begin(struct walk *w, linn_buf b, size_t index,
                                   size_t n) {
-    w->d = linn_buf_look(b);
+    struct walk over = {linn_buf_look(b), index, index, NULL, 0};
+    *w = over;
     if (w->d == NULL) return linn_buf_fail(b, LINN_BUF_DEAD, index, n);
     if (!linn_buf_fits(index, n, linn_buf_room(w->d))) {
         return linn_buf_fail(b, LINN_BUF_INDEX, index, n);
     }
-    w->at = index;
     w->end = index + n;
-    w->n = 0;
     return LINN_BUF_OK;
 }
 
@@ -171,7 +171,7 @@ linn_buf_status linn_buf_find(linn_buf b, size_t index, size_t n,
 linn_buf_status linn_buf_bytes_before(linn_buf b, uint8_t byte, size_t *count) {
     const struct linn_descriptor *d = linn_buf_look(b);
     if (d == NULL) return linn_buf_fail(b, LINN_BUF_DEAD, 0, 0);
-    size_t at;
+    size_t at = d->reader;
     linn_buf_status status =
         linn_buf_find_byte(b, d->reader, d->writer - d->reader, byte, &at);
     if (status == LINN_BUF_OK) *count = at - d->reader;
@@ -182,8 +182,9 @@ linn_buf_status linn_buf_bytes_before(linn_buf b, uint8_t byte, size_t *count) {
 
 static linn_buf_status walk_readable(struct walk *w, linn_buf b) {
     const struct linn_descriptor *d = linn_buf_look(b);
-    if (d == NULL) return linn_buf_fail(b, LINN_BUF_DEAD, 0, 0);
-    return walk_begin(w, b, d->reader, d->writer - d->reader);
+    size_t reader = d == NULL ? 0 : d->reader;
+    size_t writer = d == NULL ? 0 : d->writer;
+    return walk_begin(w, b, reader, writer - reader);
 }
 
 /* Steps both by as much as lies in one piece in both; 0 when one is over. */
