@@ -216,6 +216,7 @@ static void lay_out_magazines(struct linn_body *body,
         body->loaded[c] = m[0];
         body->previous[c] = m[1];
         body->visits[c] = 0;
+        body->since[c] = 0;
         body->marks[c] = 0;
         body->frees[c] = 0;
     }
@@ -633,31 +634,77 @@ static size_t bytes_of_limit(const struct linn_pool_core *core, uint32_t c,
     return (size_t)2 * limit * core->geometry.of[c].size;
 }
 
-/* Halves the limit of the class that may hold the most bytes, if that is more
- * than twice `poor`: so a class that is used comes to its share, and two classes
- * do not take it from each other in turns. */
-static bool take_from_the_richest(struct linn_visit *v,
-                                  struct linn_pool_core *core, size_t poor) {
+/* Visits of late. */
+static uint32_t recent(const struct linn_body *body, uint32_t c) {
+    return body->visits[c] - body->since[c];
+}
+
+static void set_recent(struct linn_body *body, uint32_t c, uint32_t n) {
+    body->since[c] = body->visits[c] - n;
+}
+
+/* What counts of late: half of it goes when it is this much. */
+#define RECENT_MAX 1024
+
+static void age(struct linn_body *body, uint32_t classes) {
+    uint32_t sum = 0;
+    for (uint32_t c = 1; c <= classes; c++)
+        sum += recent(body, c);
+    if (sum < RECENT_MAX) return;
+    for (uint32_t c = 1; c <= classes; c++)
+        set_recent(body, c, recent(body, c) / 2);
+}
+
+/* A class of which blocks come and go at random is visited in inverse proportion
+ * to the square of its limit; so what a byte more or less changes is its visits per
+ * byte.  One class takes from another when that is four times as little there: the
+ * visits to come, four times as many here and a quarter there, then do not turn it
+ * around. */
+#define TAKES_FROM_TIMES 4
+
+/* Halves the limit of the class with the fewest visits per byte, if it has few
+ * enough for class c, which wants to come to `bytes`. */
+static bool take_from_the_idlest(struct linn_visit *v,
+                                 struct linn_pool_core *core, uint32_t c,
+                                 size_t bytes) {
     struct linn_body *body = v->body;
-    uint32_t rich = 0;
-    size_t most = 2 * poor;
-    for (uint32_t c = 1; c <= core->geometry.classes; c++) {
-        size_t bytes = bytes_of_limit(core, c, body->loaded[c]->limit);
-        if (bytes <= most) continue;
-        most = bytes;
-        rich = c;
+    uint32_t idlest = 0;
+    uint64_t fewest = recent(body, c);
+    uint64_t of = (uint64_t)bytes * TAKES_FROM_TIMES;
+    for (uint32_t i = 1; i <= core->geometry.classes; i++) {
+        uint64_t limit = body->loaded[i]->limit;
+        if (limit == 0 || i == c) continue;
+        uint64_t has = bytes_of_limit(core, i, limit);
+        /* One more, so that of those that nobody visits the one with the most
+         * bytes is the idlest, and little ones keep what costs little. */
+        uint64_t visits = (uint64_t)recent(body, i) + 1;
+        if (visits * of >= fewest * has) continue;
+        fewest = visits;
+        of = has;
+        idlest = i;
     }
-    if (rich == 0) return false;
-    flush(v, core, rich, body->loaded[rich]);
-    flush(v, core, rich, body->previous[rich]);
-    set_limit(body, &core->geometry.of[rich], rich,
-              (uint32_t)body->loaded[rich]->limit / 2);
+    if (idlest == 0) return false;
+    flush(v, core, idlest, body->loaded[idlest]);
+    flush(v, core, idlest, body->previous[idlest]);
+    set_limit(body, &core->geometry.of[idlest], idlest,
+              (uint32_t)body->loaded[idlest]->limit / 2);
+    set_recent(body, idlest, recent(body, idlest) * 4);
     return true;
 }
 
-/* Looking for the richest class costs as much as a refill, so a class that is
- * poor asks at one visit in so many. */
-#define VISITS_PER_ASKING 16
+/* Looking at all classes costs as much as a refill, so a class that has no room
+ * asks at one visit in so many. */
+#define VISITS_PER_ASKING 32
+
+/* Takes from others until `more` bytes are there, or nobody has some to spare. */
+static void ask_for(struct linn_visit *v, struct linn_pool_core *core,
+                    uint32_t c, size_t more, size_t bytes) {
+    struct linn_body *body = v->body;
+    age(body, core->geometry.classes);
+    while (core->options.cache_bytes - body->granted < more) {
+        if (!take_from_the_idlest(v, core, c, bytes)) return;
+    }
+}
 
 /* A class that is visited gets room: a quarter of its batch at first, then twice
  * as much each time, as far as the thread's bytes go (T2). */
@@ -671,16 +718,18 @@ static void raise_limit(struct linn_visit *v, struct linn_pool_core *core,
     uint32_t next = now == 0 ? (max + 3) / 4 : now * 2;
     if (next > max) next = max;
     size_t more = bytes_of_limit(core, c, next - now);
-    bool may_ask = body->visits[c] % VISITS_PER_ASKING == 0;
-    while (may_ask && core->options.cache_bytes - body->granted < more) {
-        if (!take_from_the_richest(v, core, bytes_of_limit(core, c, next))) {
-            break;
+    if (core->options.cache_bytes - body->granted < more) {
+        if (body->visits[c] % VISITS_PER_ASKING == 0) {
+            ask_for(v, core, c, more, bytes_of_limit(core, c, next));
         }
+        size_t room = core->options.cache_bytes - body->granted;
+        if (room < more) {
+            next = now + (uint32_t)(room / bytes_of_limit(core, c, 1));
+        }
+        if (next == now) return;
     }
-    size_t room = core->options.cache_bytes - body->granted;
-    size_t affordable = now + room / bytes_of_limit(core, c, 1);
-    if (next > affordable) next = (uint32_t)affordable;
-    if (next > now) set_limit(body, k, c, next);
+    set_limit(body, k, c, next);
+    set_recent(body, c, recent(body, c) / 4);
 }
 
 /* Classes that nobody visited and whose contents are as they were at the last
@@ -735,6 +784,7 @@ void *linn_cache_alloc(struct linn_visit *v, struct linn_pool_core *core,
     struct linn_body *body = v->body;
     if (body == NULL) return alloc_one(v, core, c);
     if (sync_u64_load_relaxed(&body->left) == 0) sweep(v, core); /* TC.L2 */
+    if (core->geometry.of[c].cache_max == 0) return alloc_one(v, core, c);
     body->visits[c]++;
     body->frees[c] = 0;
     if (magazine_count(body->loaded[c]) == 0) {
@@ -788,7 +838,7 @@ bool linn_cache_free(struct linn_visit *v, struct linn_pool_core *core,
                      uint32_t c, void *block, const char *function) {
     struct linn_body *body = v->body;
     *(uint64_t *)block = LINN_FREED_KEY; /* so that a second free is seen */
-    if (body != NULL) {
+    if (body != NULL && core->geometry.of[c].cache_max != 0) {
         body->visits[c]++;
         make_room(v, core, c);
         struct linn_magazine *m = body->loaded[c];

@@ -128,6 +128,7 @@ struct linn_body {
     struct linn_magazine *loaded[LINN_CLASSES_MAX];
     struct linn_magazine *previous[LINN_CLASSES_MAX];
     uint32_t visits[LINN_CLASSES_MAX]; /* refills and flushes */
+    uint32_t since[LINN_CLASSES_MAX]; /* visits before those that still count */
     uint32_t
         marks[LINN_CLASSES_MAX];     /* visits and contents at the last sweep */
     uint8_t frees[LINN_CLASSES_MAX]; /* visits by frees since one by an alloc */

@@ -251,6 +251,40 @@ TEST_F(ThreadCacheTest, ASweepEmptiesIdleClasses) {
     Destroy(pool);
 }
 
+// Classes that filled the cache give room to one that is missed more often, and it
+// keeps the room while they are used a little.
+TEST_F(ThreadCacheTest, BytesGoWhereTheyAreMissed) {
+    linn_options o = LINN_OPTIONS_INIT;
+    o.cache_sweep = size_t{1} << 30;  // no sweep: nobody is idle here
+    linn_pool *pool = Create(&o);
+    auto burst = [&](size_t size, int count) {
+        std::vector<void *> held;
+        for (int i = 0; i < count; i++)
+            held.push_back(linn_alloc(pool, size));
+        for (void *p : held)
+            linn_free(p);
+    };
+    const size_t kFirst[] = {2048, 1024, 640, 512};
+    for (int i = 0; i < 20; i++) {
+        for (size_t size : kFirst)
+            burst(size, 150);
+    }
+    EXPECT_GT(Counters(pool).cached_bytes, 300000u);
+    uint64_t hits = 0;
+    for (int i = 0; i < 600; i++) {
+        if (i == 400) hits = Counters(pool).cache_hits;
+        burst(20000, 8);
+        for (size_t size : kFirst)
+            burst(size, 1);
+    }
+    // 200 rounds of 8, and of 4 that are always hits.
+    hits = Counters(pool).cache_hits - hits;
+    printf("%llu hits of 2400\n", static_cast<unsigned long long>(hits));
+    EXPECT_GT(hits, 2200u);
+    EXPECT_LE(Counters(pool).cached_bytes, 524288u);
+    Destroy(pool);
+}
+
 // ---- other threads take it ----
 
 TEST_F(ThreadCacheTest, TakenAgainAndAgainWhileItSleeps) {
