@@ -325,10 +325,12 @@ static void mark_first(void *block, uint32_t entry) {
 
 /* ---- elements ---- */
 
-static uint32_t addresses_of(char *base, size_t size,
+static uint32_t addresses_of(char *base, const struct linn_size_class *k,
                              const struct linn_elements *elements, void **out) {
     uint32_t n = 0;
-    for (uint32_t w = 0; w < LINN_SUBPAGE_WORDS; w++) {
+    uint32_t words = linn_class_words(k);
+    size_t size = k->size;
+    for (uint32_t w = 0; w < words; w++) {
         for (uint64_t bits = elements->word[w]; bits != 0; bits &= bits - 1) {
             uint32_t index = w * 64 + (uint32_t)__builtin_ctzll(bits);
             out[n++] = base + index * size;
@@ -416,7 +418,7 @@ static uint32_t take_partial(struct linn_arena *arena, uint32_t c,
         linn_section_leave(&partial->section);
         if (got > 0) {
             char *base = subpage_address(sp);
-            n += addresses_of(base, k->size, &taken, out + n);
+            n += addresses_of(base, k, &taken, out + n);
             /* Half a batch is enough: it saves a second subpage's guard. */
             if (n * 2 >= want) break;
         } else if (sp == NULL) {
@@ -550,13 +552,12 @@ static struct sharing sharing_of(uintptr_t base, uintptr_t mask,
                                  const struct linn_size_class *k,
                                  void *const *blocks, uint64_t todo) {
     struct sharing s = {{{0}}, 0, 0, 0};
-    uint64_t reciprocal = (UINT64_C(1) << 32) / k->size + 1;
     for (; todo != 0; todo &= todo - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(todo);
         uintptr_t offset = (uintptr_t)blocks[i] - base;
         if (offset > mask) continue;
         s.members |= UINT64_C(1) << i;
-        uint32_t index = (uint32_t)(offset * reciprocal >> 32);
+        uint32_t index = linn_class_divide(k, offset);
         uint64_t bit = UINT64_C(1) << index % 64;
         if ((uintptr_t)index * k->size != offset || index >= k->elements) {
             s.inside |= UINT64_C(1) << i;
@@ -571,7 +572,7 @@ static struct sharing sharing_of(uintptr_t base, uintptr_t mask,
 
 static bool holds(const struct linn_elements *e, uintptr_t offset,
                   const struct linn_size_class *k) {
-    uint32_t index = (uint32_t)(offset / k->size);
+    uint32_t index = linn_class_divide(k, offset);
     return (e->word[index / 64] >> index % 64 & 1) != 0;
 }
 
@@ -583,6 +584,7 @@ uint32_t linn_arena_give(struct linn_pool_core *pool, uint32_t c,
     uintptr_t mask =
         ((uintptr_t)1 << (pool->geometry.page_shift + k->run_order)) - 1;
     uint64_t todo = count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+    uint32_t words = linn_class_words(k);
     uint32_t given = 0;
     while (todo != 0) {
         uint32_t first = (uint32_t)__builtin_ctzll(todo);
@@ -601,7 +603,7 @@ uint32_t linn_arena_give(struct linn_pool_core *pool, uint32_t c,
                 &pool->arenas[linn_chunk_look(chunk).arena].partial[c];
             linn_section_enter(&partial->section);
             (void)linn_subpage_set_bits(sp, &s.elements);
-            for (uint32_t w = 0; w < LINN_SUBPAGE_WORDS; w++) {
+            for (uint32_t w = 0; w < words; w++) {
                 fresh += (uint32_t)__builtin_popcountll(s.elements.word[w]);
             }
             if (fresh > 0 && linn_subpage_leave(sp, fresh)) {

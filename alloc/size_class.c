@@ -134,6 +134,7 @@ static void add_class(struct linn_geometry *g, uint32_t size,
 
     struct linn_size_class *c = &g->of[number];
     c->size = size;
+    c->reciprocal = (uint32_t)((UINT64_C(1) << 32) / size + 1);
     c->elements = l.elements;
     c->run_pages = (uint16_t)l.run_pages;
     c->run_order = (uint8_t)order_of(l.run_pages);

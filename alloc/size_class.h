@@ -61,12 +61,13 @@ extern "C" {
      (LINN_FINE_MAX >> LINN_COARSE_SHIFT) + 1)
 
 struct linn_size_class {
-    uint32_t size;      /* bytes of an element or of the run itself */
-    uint32_t elements;  /* 0: the class is a run of its own */
-    uint16_t run_pages; /* pages taken */
-    uint8_t run_order;  /* of the aligned block that they are taken from */
-    uint8_t batch;      /* moved at once: min(64, 128 KiB / size, elements) */
-    uint32_t cache_max; /* a thread caches these, at most two batches; or 0 */
+    uint32_t size;       /* bytes of an element or of the run itself */
+    uint32_t elements;   /* 0: the class is a run of its own */
+    uint16_t run_pages;  /* pages taken */
+    uint8_t run_order;   /* of the aligned block that they are taken from */
+    uint8_t batch;       /* moved at once: min(64, 128 KiB / size, elements) */
+    uint32_t cache_max;  /* a thread caches these, at most two batches; or 0 */
+    uint32_t reciprocal; /* 2^32 / size + 1 */
 };
 
 struct linn_geometry {
@@ -82,6 +83,18 @@ struct linn_geometry {
     uint8_t table[LINN_TABLE_ENTRIES]; /* of linn_fine_index or coarse_index */
     struct linn_size_class of[LINN_CLASSES_MAX]; /* of[0] is all zero */
 };
+
+/* offset / size, of an offset in the class's run that is a multiple of size; of any
+ * other, a number whose multiple it is not. */
+static inline uint32_t linn_class_divide(const struct linn_size_class *k,
+                                         size_t offset) {
+    return (uint32_t)(offset * k->reciprocal >> 32);
+}
+
+/* Words of a bitmap of the class's elements. */
+static inline uint32_t linn_class_words(const struct linn_size_class *k) {
+    return (k->elements + 63) / 64;
+}
 
 /* Where the table has the class of n <= LINN_FINE_MAX. */
 static inline size_t linn_fine_index(size_t n) {
