@@ -6,6 +6,16 @@
 #include "alloc/buf_count.h"
 #include "verify/scenario.h"
 
+/* Threads seldom meet on two processors, so natively they stay for a while; with
+ * random yields (LINN_CHAOS) they meet in the few steps that matter. */
+#if LINN_SCENARIO_SMALL
+enum { TRIES = 1, HELD_BY_OWNER = 0, HELD_BY_FINDER = 0 };
+#elif LINN_CHAOS
+enum { TRIES = 1, HELD_BY_OWNER = 0, HELD_BY_FINDER = 1 };
+#else
+enum { TRIES = 1000, HELD_BY_OWNER = 100, HELD_BY_FINDER = 150 };
+#endif
+
 static struct linn_refs_word count;
 static uint64_t name;
 static long payload;
@@ -30,21 +40,29 @@ static void release(int me) {
     linn_scenario_touch(&payload); /* the memory is ours */
 }
 
+static void hold(int times) {
+    for (int i = 0; i < times; i++) {
+        LINN_SCENARIO_CHECK(linn_refs_retain(&count, name, 1) == LINN_COUNTED);
+        LINN_SCENARIO_CHECK(linn_refs_release(&count, name, 1) == LINN_COUNTED);
+    }
+}
+
 static void thread0(void) {
     linn_scenario_touch(&payload);
     LINN_SCENARIO_CHECK(linn_refs_publish(&count, name) == LINN_COUNTED);
+    hold(HELD_BY_OWNER);
     release(0);
 }
 
 /* Holds nothing: what it finds, it finds with the bytes. */
 static void find(int me) {
-    found[me] = linn_refs_try_retain(&count, name);
+    for (int i = 0; i < TRIES; i++) {
+        found[me] = linn_refs_try_retain(&count, name);
+        if (found[me] != LINN_COUNTED_UNPUBLISHED) break;
+    }
     if (found[me] != LINN_COUNTED) return;
     LINN_SCENARIO_CHECK(payload == 1);
-#if !LINN_SCENARIO_SMALL
-    LINN_SCENARIO_CHECK(linn_refs_retain(&count, name, 1) == LINN_COUNTED);
-    LINN_SCENARIO_CHECK(linn_refs_release(&count, name, 1) == LINN_COUNTED);
-#endif
+    hold(HELD_BY_FINDER);
     release(me);
 }
 
@@ -76,9 +94,9 @@ LINN_SCENARIO(last_release_try_retain,
               .labels = "BF.B1 BF.N1 BF.G1 BF.P1 BF.R1 BF.H1 BF.R2 BF.T1 BF.T2",
               .bound = "one life, one owner, two finders", .before = before,
               .thread = {thread0, thread1, thread2}, .after = after,
-              .outcome = {[FOUND] = "found alive",
+              .outcome = {[FOUND] = "?found alive",
                           [TOO_EARLY] = "looked for too early",
                           [TOO_LATE] = "looked for too late",
                           [LAST_OWNER] = "the owner was the last",
-                          [LAST_FINDER] = "a finder was the last"},
+                          [LAST_FINDER] = "?a finder was the last"},
               .rounds = 200000);
