@@ -302,10 +302,11 @@ def spoil(steps, edit):
               if s[0] in ("reserve", "return", "clear", "born")][n]
         return steps[:at] + steps[at + 1:]
     if kind == "swap":
-        at = [k for k, s in enumerate(steps) if s[0] == "set"
-              and not s[1].endswith("m")][n]
+        # Crossings of bands are few, so looks at guards count too.
+        at = [k for k, s in enumerate(steps[:-AHEAD])
+              if s[0] == "guard" or s[0] == "set" and s[1][-1] != "m"][n]
         other = next(k for k in range(at + 1, len(steps))
-                     if steps[k][0] == "clear" and steps[k][1] == steps[at][1])
+                     if steps[k][1] == steps[at][1])
         out = list(steps)
         out[at], out[other] = out[other], out[at]
         return out

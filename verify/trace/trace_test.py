@@ -32,6 +32,15 @@ def call(command, **more):
     return done.returncode, done.stdout
 
 
+def classes_flags():
+    """TLC's classes as Bazel keeps them; where they do not fit Java loads its
+    own."""
+    path = os.path.realpath(os.environ.get("TLC_CLASSES", ""))
+    if not os.path.isfile(path) or os.path.getsize(path) == 0:
+        return []
+    return ["-XX:SharedArchiveFile=" + path, "-Xshare:auto"]
+
+
 class Trial:
 
     def __init__(self, world, jar, translator, module):
@@ -64,6 +73,7 @@ class Trial:
         short = ["-XX:TieredStopAtLevel=1"] if steps < 20000 else []
         code, said = call(
             ["java", "-Xmx2g", "-Xss64m", "-XX:+UseSerialGC", *short,
+             *classes_flags(),
              "-XX:-UsePerfData", "-Djava.io.tmpdir=%s" % self.work,
              "-cp", self.jar, "tlc2.TLC", "-workers", "1", "-fp", "0",
              "-metadir", str(self.work / "states"), "-config", name + ".cfg",
