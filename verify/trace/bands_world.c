@@ -104,7 +104,7 @@ int main(int argc, char **argv) {
     linn_fixture_core(&core, arenas, ARENAS, 4096, 6);
     core.geometry.classes = 1;
     core.geometry.of[1].elements = 0;
-    core.geometry.of[1].size = 4096;
+    core.geometry.of[1].size = 4096; /* whole pages: nobody divides by it */
     core.geometry.of[1].run_pages = 1;
     core.geometry.of[1].run_order = 0;
     pthread_t threads[THREADS];

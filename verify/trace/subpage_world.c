@@ -95,6 +95,7 @@ static void set_class(uint32_t c, uint32_t elements) {
     struct linn_size_class *k = &core.geometry.of[c];
     k->elements = elements;
     k->size = 4096 / elements;
+    k->reciprocal = (uint32_t)((UINT64_C(1) << 32) / k->size + 1);
     k->run_pages = 1;
     k->run_order = 0;
 }
