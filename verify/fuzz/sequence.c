@@ -250,7 +250,8 @@ static void do_alloc(uint32_t thread, bool aligned) {
         uint32_t log2 = pick(25);
         call.alignment = ((size_t)1 << log2) + (pick(8) == 0);
         bool power = (call.alignment & (call.alignment - 1)) == 0;
-        size_t most = of->pooled ? of->chunk_bytes : GRANULE;
+        size_t most = of->chunk_bytes;
+        if (!of->pooled && most < GRANULE) most = GRANULE;
         possible = possible && power && call.alignment <= most;
         if (call.alignment > alignment) alignment = call.alignment;
         on_thread(thread, call_aligned);
