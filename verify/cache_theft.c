@@ -37,7 +37,7 @@ static void after(void) {
 LINN_SCENARIO(cache_theft,
               .labels =
                   "TC.C1 TC.B1 TC.E1 TC.R1 TC.T1 TC.C3 TC.F1 TC.O1 TC.H1 "
-                  "TC.P1 TC.P2 MG.L1 MG.S1 CB.H1 PC.H1 PM.L2 TR.L1 TR.M1",
+                  "TC.P1 TC.P2 MG.L1 MG.S1 PC.H1",
               .bound = "one owner, one block; one thief, once",
               .before = before, .thread = {owner, thief}, .after = after,
               .outcome = {[DRAINED] = "a cache was taken",

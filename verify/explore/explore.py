@@ -6,6 +6,11 @@
     explore.py CHECKER.a mutants FLOOR SCENARIO=MUTANT.sed ...
         explores each with one line of the library changed; each must fail
 
+    explore.py CHECKER.a replay SCENARIO=MUTANT.sed ...
+        what is reported can be replayed
+    explore.py CHECKER.a preemptions SCENARIO:N ...
+        each is found with N preemptions and not with fewer
+
 The sources are the library's own, unchanged: they are compiled with
 -fsanitize=thread, and what they call is redirected to the checker (redirect.syms).
 """
@@ -35,6 +40,7 @@ REGISTRY = [f"sync/{m}.c" for m in "asym reclaim thread_registry".split()]
 MAP = [f"alloc/{m}.c" for m in "page_map page_source check".split()]
 # Of each scenario: its sources, and what keeps it small enough.
 SOURCES = {
+    "preempted": [],
     "tagged_stack_aba": [],
     "page_tree_split_unite": ["alloc/page_tree.c"],
     "subpage_retirement": ["alloc/subpage.c", "alloc/check.c"],
@@ -45,6 +51,7 @@ SOURCES = {
     "last_release_plain": ["alloc/check.c"],
     "last_release_try_retain": ["alloc/check.c"],
     "cache_theft": LINN,
+    "refill_theft": LINN,
     "thread_exit_drain": LINN,
     "two_adopters": LINN,
     "registration": REGISTRY,
@@ -168,6 +175,59 @@ def mutants(checker, floor, pairs, scratch):
     return 0 if killed == len(pairs) >= floor else 1
 
 
+def run_mutant(checker, pair, scratch):
+    """(what to run, without options) of SCENARIO=MUTANT.sed."""
+    name, script = pair.split("=")
+    root = changed_copy(script, scratch)
+    return build(checker, root, name, scratch / f"{root.name}.bin")
+
+
+def failure(program, *options):
+    """What a run finds, and its options to find that again; or None."""
+    out = subprocess.run([str(program), *options], capture_output=True, text=True)
+    found = re.search(r"FAILED: (.*)", out.stdout)
+    again = re.search(r"^Again: \S+(.*)", out.stdout, re.M)
+    if out.returncode == 1 and found:
+        return found.group(1), again.group(1).split()
+    if out.returncode not in (0, 1):
+        raise SystemExit(out.stdout[-300:])
+    return None
+
+
+def replay(checker, pairs, scratch):
+    """Each mutant's report can be replayed, and comes to the same; the sound program
+    replays it and finds nothing."""
+    bad = 0
+    for pair in pairs:
+        name = pair.split("=")[0]
+        program = run_mutant(checker, pair, scratch)
+        sound = build(checker, ".", name, scratch / f"{name}.sound")
+        for mode in SEARCH[name], ["--mode=pct", "--executions=20000"]:
+            first = failure(program, *mode)
+            again = first and failure(program, *first[1])
+            without = first and failure(sound, *first[1])
+            good = bool(first and again) and again[0] == first[0] and not without
+            bad += not good
+            print(f"{'replayed' if good else 'NOT REPLAYED'}  {pair} {mode[0]}: "
+                  f"{first and first[0]}; again {again and again[0]}; sound: {without}")
+    return 1 if bad or not pairs else 0
+
+
+def preemptions(checker, pairs, scratch):
+    """The failure of SCENARIO:N is found with N preemptions, and not with fewer."""
+    bad = 0
+    for pair in pairs:
+        pair, least = pair.rsplit(":", 1)
+        program = build(checker, ".", pair, scratch / pair)
+        for n in range(int(least) + 1):
+            found = failure(program, "--mode=full", f"--preemptions={n}")
+            good = (found is not None) == (n == int(least))
+            bad += not good
+            print(f"{'as it should' if good else 'WRONG'}  {pair}, {n} preemptions: "
+                  f"{found and found[0]}")
+    return 1 if bad or not pairs else 0
+
+
 def main():
     checker, what, *rest = sys.argv[1:]
     for tool in os.environ.get("CC", "gcc"), "objcopy", "addr2line":
@@ -179,6 +239,10 @@ def main():
         scratch = pathlib.Path(folder)
         if what == "scenario":
             return explore(checker, rest[0], rest[1:], scratch)
+        if what == "replay":
+            return replay(checker, rest, scratch)
+        if what == "preemptions":
+            return preemptions(checker, rest, scratch)
         return mutants(checker, int(rest[0]), rest[1:], scratch)
 
 

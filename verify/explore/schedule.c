@@ -671,7 +671,8 @@ static void write_event(int place, uint8_t half, uint8_t order, bool exclusive,
     machine_execute(id);
     if (!planned) {
         choose_position(id);
-        if (options->mode == SCHEDULE_REPLAY) replay_advance();
+        /* A read-modify-write is one choice, its read's. */
+        if (options->mode == SCHEDULE_REPLAY && !exclusive) replay_advance();
     }
     executed(id);
 }

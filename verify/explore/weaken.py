@@ -6,8 +6,8 @@
 The mutants come from the text: the order is in the name of the operation, the label
 in the comment (as verify/cards/check_atomics.py reads them).  A label is tried in the
 scenarios that finish and name it; with --sampled, where none does, in those that are
-too large to finish: surviving 20,000 executions there says less.  A mutant that survives must stand in survivors.txt
-with a reason, else this fails; so does one that stands there and is killed.
+too large to finish: surviving 20,000 executions there says less.  A mutant that
+survives must stand in survivors.txt, by its function, with a reason, else this fails; so does one that stands there and is killed.
 Bazel may cut the test into shards: each tries its part of the sites.
 """
 
@@ -71,6 +71,12 @@ def weak_operations():
     return "\n".join(text)
 
 
+def function_at(code, place):
+    """The name of the function around a place: of the last line that begins one."""
+    names = re.findall(r"^[a-z_].*?\b(\w+)\(", code[:place], re.M)
+    return names[-1] if names else "?"
+
+
 def sites():
     """(label, file, start, end, new text, what) of every mutant."""
     for folder in "alloc", "sync":
@@ -86,12 +92,11 @@ def sites():
                 last = code.count("\n", 0, end) + 1
                 label = check_atomics.label_of(first, last, comments)
                 kind, operation, order, _ = call.groups()
+                where = function_at(code, call.start())
                 for weaker in STEPS[order]:
                     new = f"sync_{kind}_{operation}_weak_{weaker}("
-                    if operation.startswith("fetch"):
-                        new = "(void)" + new
                     yield (label, path, call.start(), call.end(), new,
-                           f"{label} {path}:{first} {order} -> {weaker}")
+                           f"{label} {path}:{first} {where} {order} -> {weaker}")
 
 
 def labels_of(scenario):
@@ -135,6 +140,19 @@ def try_mutant(checker, mutant, scenarios, scratch):
             raise SystemExit(f"{mutant[5]}: {done.stdout[-300:]}")
     shutil.rmtree(root)
     return killer
+
+
+def planted():
+    """Lines of a table of verify/mutants."""
+    lines = ["", "# Mutants that are no orders, and orders planted by hand", "",
+             "`verify/mutants/NAME.sed`; each is killed in the scenario named, by the explorer"
+             " or natively.", "", "| name | mutant | file | scenario |", "|---|---|---|---|"]
+    for script in sorted(pathlib.Path("verify/mutants").glob("*.sed")):
+        text = script.read_text()
+        what, file, scenario = (re.search(f"^# {key}: (.*)", text, re.M).group(1)
+                                for key in ("mutant", "file", "scenario"))
+        lines.append(f"| {script.stem} | {what} | {file} | {scenario} |")
+    return lines
 
 
 def main():
@@ -188,11 +206,12 @@ def main():
     if options.table:
         lines = ["# Weakened orders", "",
                  "Made by `verify/explore/weaken.py --table`; a site with one order less, and what the explorer says.",
-                 "", f"{killed} of {tried} killed. {without} more are in no quick"
-                 " scenario: they are not tried, so nothing is known of them.", "",
+                 "", f"{killed} of {tried} killed. {without} more are in no scenario"
+                 " that runs here: they are not tried, so nothing is known of them.", "",
                  "| label, site, weakened | killed by | finding, or why it survives |",
                  "|---|---|---|"]
         lines += [f"| {a} | {b} | {c} |" for a, b, c in rows]
+        lines += planted()
         options.table.write_text("\n".join(lines) + "\n")
     return 1 if bad or killed < options.floor else 0
 
