@@ -52,7 +52,7 @@ bool IsMapped(uintptr_t at, size_t bytes) {
     return false;
 }
 
-size_t Resident(uintptr_t at, size_t bytes) {
+[[maybe_unused]] size_t Resident(uintptr_t at, size_t bytes) {
     std::vector<unsigned char> pages(bytes / 4096);
     EXPECT_EQ(mincore(reinterpret_cast<void *>(at), bytes, pages.data()), 0);
     size_t n = 0;

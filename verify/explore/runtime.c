@@ -314,7 +314,7 @@ long linn_explore_syscall(long number, ...) {
         /* Nothing is ever pending there; see threads.h. */
         static struct robust_list_head none;
         struct robust_list_head *head = &none;
-        memcpy((void *)b, &head, sizeof head);
+        memcpy((void *)b, &head, sizeof(void *));
         return 0;
     }
     return syscall(number, a, b, c);
