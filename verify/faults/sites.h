@@ -45,24 +45,47 @@ LINN_FAULT_WRAP(pair, sync_pair_value, acq_rel_acquire, LINN_FAULT_16)
 #define LINN_FAULT_HERE(type, name, w, seen, next) \
     linn_fault_##type##_##name(w, seen, next, __FILE__, __LINE__)
 
-/* All that the library uses; another one would not be counted, and the count of
- * labels would tell. */
+/* Every one that atomic.h has, and below every guarded one. */
 #define sync_u32_cas_relaxed_relaxed(w, s, n) \
     LINN_FAULT_HERE(u32, relaxed_relaxed, w, s, n)
+#define sync_u32_cas_acquire_relaxed(w, s, n) \
+    LINN_FAULT_HERE(u32, acquire_relaxed, w, s, n)
+#define sync_u32_cas_acquire_acquire(w, s, n) \
+    LINN_FAULT_HERE(u32, acquire_acquire, w, s, n)
+#define sync_u32_cas_release_relaxed(w, s, n) \
+    LINN_FAULT_HERE(u32, release_relaxed, w, s, n)
 #define sync_u32_cas_acq_rel_relaxed(w, s, n) \
     LINN_FAULT_HERE(u32, acq_rel_relaxed, w, s, n)
+#define sync_u32_cas_acq_rel_acquire(w, s, n) \
+    LINN_FAULT_HERE(u32, acq_rel_acquire, w, s, n)
 #define sync_u64_cas_relaxed_relaxed(w, s, n) \
     LINN_FAULT_HERE(u64, relaxed_relaxed, w, s, n)
 #define sync_u64_cas_acquire_relaxed(w, s, n) \
     LINN_FAULT_HERE(u64, acquire_relaxed, w, s, n)
+#define sync_u64_cas_acquire_acquire(w, s, n) \
+    LINN_FAULT_HERE(u64, acquire_acquire, w, s, n)
+#define sync_u64_cas_release_relaxed(w, s, n) \
+    LINN_FAULT_HERE(u64, release_relaxed, w, s, n)
 #define sync_u64_cas_acq_rel_relaxed(w, s, n) \
     LINN_FAULT_HERE(u64, acq_rel_relaxed, w, s, n)
+#define sync_u64_cas_acq_rel_acquire(w, s, n) \
+    LINN_FAULT_HERE(u64, acq_rel_acquire, w, s, n)
+#define sync_ptr_cas_relaxed_relaxed(w, s, n) \
+    LINN_FAULT_HERE(ptr, relaxed_relaxed, w, s, n)
+#define sync_ptr_cas_acquire_relaxed(w, s, n) \
+    LINN_FAULT_HERE(ptr, acquire_relaxed, w, s, n)
+#define sync_ptr_cas_acquire_acquire(w, s, n) \
+    LINN_FAULT_HERE(ptr, acquire_acquire, w, s, n)
 #define sync_ptr_cas_release_relaxed(w, s, n) \
     LINN_FAULT_HERE(ptr, release_relaxed, w, s, n)
+#define sync_ptr_cas_acq_rel_relaxed(w, s, n) \
+    LINN_FAULT_HERE(ptr, acq_rel_relaxed, w, s, n)
 #define sync_ptr_cas_acq_rel_acquire(w, s, n) \
     LINN_FAULT_HERE(ptr, acq_rel_acquire, w, s, n)
 #define sync_guarded_u32_cas_relaxed_relaxed(w, s, n) \
     LINN_FAULT_HERE(u32, relaxed_relaxed, w, s, n)
+#define sync_guarded_u32_cas_acquire_relaxed(w, s, n) \
+    LINN_FAULT_HERE(u32, acquire_relaxed, w, s, n)
 #define sync_guarded_u32_cas_acq_rel_relaxed(w, s, n) \
     LINN_FAULT_HERE(u32, acq_rel_relaxed, w, s, n)
 #define sync_guarded_u64_cas_acquire_relaxed(w, s, n) \
