@@ -257,6 +257,12 @@ std::string Table() {
     linn_free(freed);
     char *freed_huge = Hidden(linn_alloc(nullptr, 20000000));
     linn_free(freed_huge);
+    // Else a chunk may come to lie there, and the pointer into it.
+    void *kept =
+        mmap(freed_huge, 20000000, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+             -1, 0);
+    EXPECT_EQ(kept, freed_huge);
     linn_pool *destroyed = linn_pool_create(nullptr, nullptr, 0);
     EXPECT_TRUE(linn_pool_destroy(destroyed, nullptr));
     linn_pool *in_use = linn_pool_create(nullptr, nullptr, 0);
@@ -394,6 +400,7 @@ std::string Table() {
     linn_free(block);
     linn_free(in_it);
     EXPECT_TRUE(linn_pool_destroy(in_use, nullptr));
+    EXPECT_EQ(munmap(kept, 20000000), 0);
     EXPECT_EQ(Live(), 0u);
     out << "\n\"Stops the program\" is the message on stderr and abort(); a "
            "handler set with `linn_set_misuse_handler` gets\nit instead, and "
